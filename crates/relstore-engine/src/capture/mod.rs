@@ -1,0 +1,221 @@
+//! Change capture: every row that a transaction changes, packed as it changes, in the log when it commits.
+//!
+//! Two parts of SQLite work together. The preupdate hook ([`hook`]) packs each row into a buffer. A tiny virtual table, the participant
+//! ([`participant`]), is enlisted once in every write transaction: SQLite tells it of savepoints, of statements that are undone half way,
+//! and of rollback, and it cuts the buffer back to where it stood; when the transaction commits, SQLite asks it to sync, and there it
+//! writes the log row, inside the same transaction. So a row and its log entry commit together or not at all, and a COMMIT that fails
+//! (a deferred foreign key) leaves no log row.
+//!
+//! Invariants: nothing is logged that did not happen, nothing happens that is not logged; if the hook fails, the commit fails.
+//!
+//! All of relstore-engine's FFI is here. The state is reached by SQLite's callbacks through a raw pointer and by the writer through
+//! [`Capture`]; both run on the thread that holds the writer, and no method of [`Capture`] calls SQLite while it borrows the state.
+
+#![expect(unsafe_code, reason = "SQLite's preupdate hook and transaction callbacks are C functions; each block says why it is sound")]
+
+mod ffi;
+mod hook;
+mod participant;
+
+pub(crate) use participant::ENLIST;
+
+use std::collections::HashMap;
+use std::ffi::{c_int, c_void};
+use std::ptr::NonNull;
+
+use relstore_model::change::codec;
+use relstore_model::{Error, Op, Result, Schema, TableId, Timestamp, ValueRef};
+use rusqlite::ffi::{sqlite3, sqlite3_stmt};
+
+/// What the hook has to know of a table.
+#[derive(Clone, Debug)]
+struct CapturedTable {
+    id: TableId,
+    /// The columns that have cells: their numbers in the table.
+    stored: Vec<c_int>,
+    /// Whether the rowid is the row's only key and is kept beside the cells.
+    with_rowid: bool,
+}
+
+/// What a commit becomes in the log, beside its changes.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct LogHead {
+    /// The last LSN before this commit.
+    pub(crate) lsn_before: i64,
+    /// The commit's time.
+    pub(crate) timestamp: Timestamp,
+    /// The schema version in force at its first change.
+    pub(crate) schema_version: u32,
+}
+
+/// The state behind the callbacks.
+struct State {
+    packed: Vec<u8>,
+    count: u64,
+    /// Savepoints: SQLite's number, and how much of the buffer is older.
+    marks: Vec<(c_int, usize, u64)>,
+    tables: HashMap<Vec<u8>, Option<CapturedTable>>,
+    /// The table of the last change: runs of changes to one table are the rule.
+    last: (Vec<u8>, Option<CapturedTable>),
+    /// Set while rows move between tiers: that is no change.
+    is_suspended: bool,
+    /// How a new row is logged: `Create`, or `Read` while a restore fills the store.
+    created_as: Op,
+    /// Why the next commit must fail.
+    failure: Option<Error>,
+    head: LogHead,
+    insert: *mut sqlite3_stmt,
+}
+
+impl State {
+    fn cut(&mut self, packed: usize, count: u64) {
+        self.packed.truncate(packed);
+        self.count = count;
+    }
+
+    fn clear(&mut self) {
+        self.cut(0, 0);
+        self.marks.clear();
+        self.failure = None;
+    }
+}
+
+/// The capture of one writing connection.
+pub(crate) struct Capture {
+    state: NonNull<State>,
+}
+
+// SAFETY: the state is reached only by whoever holds the writer, one thread at a time; SQLite calls back on that same thread.
+unsafe impl Send for Capture {}
+
+impl Capture {
+    /// Installs the hook and the participant on `connection`, which must outlive the capture's use and whose log table must exist.
+    ///
+    /// # Errors
+    /// As SQLite gives them.
+    pub(crate) fn install(connection: &rusqlite::Connection) -> Result<Self> {
+        let state = Box::new(State {
+            packed: Vec::new(),
+            count: 0,
+            marks: Vec::new(),
+            tables: HashMap::new(),
+            last: (Vec::new(), None),
+            is_suspended: false,
+            created_as: Op::Create,
+            failure: None,
+            head: LogHead::default(),
+            insert: std::ptr::null_mut(),
+        });
+        // A pointer from a box that is given up: both sides reach the state through it, and `Drop` takes it back.
+        let state = NonNull::from(Box::leak(state));
+        let capture = Self { state };
+        // SAFETY: the handle is valid for the call, and the state lives until `remove`.
+        unsafe {
+            let db = connection.handle();
+            participant::register(db, state.as_ptr())?;
+            ffi::sqlite3_preupdate_hook(db, Some(hook::on_change), state.as_ptr().cast::<c_void>());
+        }
+        Ok(capture)
+    }
+
+    /// Takes the hook off and frees the log statement. To be called before the connection is closed.
+    pub(crate) fn remove(&mut self, connection: &rusqlite::Connection) {
+        // SAFETY: the handle is valid for the call; the statement belongs to this connection and is finalised once.
+        unsafe {
+            ffi::sqlite3_preupdate_hook(connection.handle(), None, std::ptr::null_mut());
+            let state = self.state.as_mut();
+            rusqlite::ffi::sqlite3_finalize(std::mem::replace(&mut state.insert, std::ptr::null_mut()));
+        }
+    }
+
+    fn with<T>(&self, f: impl FnOnce(&mut State) -> T) -> T {
+        // SAFETY: the caller holds the writer, `f` does not call SQLite, so no callback runs and no other reference exists.
+        f(unsafe { &mut *self.state.as_ptr() })
+    }
+
+    /// Sets the tables whose changes are captured. Changes of tables not in the schema (SQLite's, the engine's, shadow tables) are not.
+    pub(crate) fn set_schema(&self, schema: &Schema) {
+        let captured = |t: &relstore_model::Table| CapturedTable {
+            id: t.id,
+            stored: t.columns.iter().enumerate().filter(|(_, c)| !c.is_virtual).map(|(i, _)| i as c_int).collect(),
+            with_rowid: t.is_keyed_by_rowid(),
+        };
+        let tables = schema.tables.iter().map(|t| (t.name.clone().into_bytes(), Some(captured(t)))).collect();
+        self.with(|s| {
+            s.tables = tables;
+            s.last = (Vec::new(), None);
+        });
+    }
+
+    /// Sets what the log row of the next commit says beside its changes.
+    pub(crate) fn set_head(&self, head: LogHead) {
+        self.with(|s| s.head = head);
+    }
+
+    /// How many changes the open transaction holds.
+    pub(crate) fn count(&self) -> u64 {
+        self.with(|s| s.count)
+    }
+
+    /// Adds a change of shape to the open transaction.
+    pub(crate) fn put_schema(&self, schema: &Schema, sql: &str) {
+        self.with(|s| {
+            codec::put_schema(&mut s.packed, schema, sql);
+            s.count += 1;
+        });
+    }
+
+    /// Adds a new row that the hook did not see, such as those of `CREATE TABLE … AS`.
+    pub(crate) fn put_created(&self, table: TableId, rowid: Option<i64>, cells: &[ValueRef<'_>]) {
+        self.with(|s| {
+            codec::put_row(&mut s.packed, s.created_as, table, rowid, cells.iter().copied());
+            s.count += 1;
+        });
+    }
+
+    /// While suspended, changes are not captured: rows that move between tiers do not change.
+    pub(crate) fn set_suspended(&self, suspended: bool) {
+        self.with(|s| s.is_suspended = suspended);
+    }
+
+    /// Whether new rows are logged as rows that were there already (`r`), as a restore's are.
+    pub(crate) fn set_created_as_read(&self, read: bool) {
+        self.with(|s| s.created_as = if read { Op::Read } else { Op::Create });
+    }
+
+    /// Why the commit was refused, if the capture refused it.
+    pub(crate) fn take_failure(&self) -> Option<Error> {
+        self.with(|s| s.failure.take())
+    }
+
+    /// Forgets the open transaction's changes. SQLite's callbacks do so on rollback; this is for one that never enlisted.
+    pub(crate) fn clear(&self) {
+        self.with(State::clear);
+    }
+}
+
+impl Drop for Capture {
+    fn drop(&mut self) {
+        // SAFETY: `remove` has taken the hook off, the connection is closed, and nothing else reaches the state.
+        drop(unsafe { Box::from_raw(self.state.as_ptr()) });
+    }
+}
+
+/// Runs a callback's body and turns a panic into a failure of the next commit: no panic may cross into C, and none may lose a change.
+///
+/// # Safety
+/// `state` is the pointer that was given to SQLite, alive, and not otherwise borrowed.
+unsafe fn guarded<T>(state: *mut State, otherwise: T, body: impl FnOnce(&mut State) -> T) -> T {
+    // SAFETY: by the caller.
+    let state = unsafe { &mut *state };
+    match std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| body(&mut *state))) {
+        Ok(value) => value,
+        Err(_) => {
+            state.failure = Some(Error::internal("change capture failed, so the commit was refused"));
+            otherwise
+        }
+    }
+}
+
+/// The raw handle type, for the children.
+type Db = *mut sqlite3;

@@ -1,0 +1,303 @@
+//! The hot database of one store: its writer, its readers, its log.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+
+use relstore_model::{Clock, Commit, Error, ErrorKind, Lsn, Result, Schema, Value, ValueRef, identifier};
+
+use crate::lock::WriterLock;
+use crate::log::LogRange;
+use crate::reader::{Reader, Rows, collect};
+use crate::settings::Settings;
+use crate::sqlite::Connection;
+use crate::transaction::Transaction;
+use crate::writer::{Committed, Outcome, Writer};
+use crate::{catalog, log};
+
+/// Told after each commit that changed something: the position of its last change.
+type Listener = Box<dyn Fn(Lsn) + Send + Sync>;
+
+/// One store's hot database. Share it by reference or in an `Arc`: writers wait for each other, readers for nobody.
+pub struct Database {
+    path: PathBuf,
+    settings: Settings,
+    writer: Option<Mutex<Writer>>,
+    readers: Mutex<Vec<Reader>>,
+    schema: RwLock<Arc<Schema>>,
+    high_water: AtomicU64,
+    listeners: RwLock<Vec<Listener>>,
+    _lock: Option<WriterLock>,
+}
+
+impl Database {
+    /// How many idle reading connections are kept.
+    const READERS_KEPT: usize = 4;
+
+    /// Opens the store whose hot file is `path`, and makes it if there is none; its folder must exist.
+    ///
+    /// # Errors
+    /// `Unavailable` if another handle has it open for writing, or the file cannot be opened or written; `Corrupt` if it is no store.
+    pub fn open(path: &Path, settings: Settings, clock: Arc<dyn Clock>) -> Result<Self> {
+        let lock = WriterLock::take(path)?;
+        let writer = Writer::open(path, &settings, clock)?;
+        let (schema, lsn) = (writer.schema(), writer.last_lsn());
+        Ok(Self::assemble(path, settings, Some(writer), schema, lsn, Some(lock)))
+    }
+
+    /// Opens a store that exists for reading alone; another process may be writing it meanwhile.
+    ///
+    /// # Errors
+    /// `NotFound` if there is no file; `Unavailable` if it cannot be read; `Corrupt` if it is no store.
+    pub fn open_read_only(path: &Path, settings: Settings) -> Result<Self> {
+        if !path.exists() {
+            return Err(Error::not_found("no such store").with("path", path.display()));
+        }
+        let connection = Connection::open_read_only(path)?;
+        let schema = Arc::new(catalog::newest(&connection).map_err(|e| match e.kind() {
+            ErrorKind::NotFound => Error::corrupt("not a store: its log is missing").with("path", path.display()).with_source(e),
+            _ => e,
+        })?);
+        let range = log::range(&connection)?;
+        Ok(Self::assemble(path, settings, None, schema, range.last, None))
+    }
+
+    fn assemble(path: &Path, settings: Settings, writer: Option<Writer>, schema: Arc<Schema>, lsn: Lsn, lock: Option<WriterLock>) -> Self {
+        Self {
+            path: path.to_owned(),
+            settings,
+            writer: writer.map(Mutex::new),
+            readers: Mutex::new(Vec::new()),
+            schema: RwLock::new(schema),
+            high_water: AtomicU64::new(lsn.get()),
+            listeners: RwLock::new(Vec::new()),
+            _lock: lock,
+        }
+    }
+
+    /// Where the hot file is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The schema in force.
+    #[must_use]
+    pub fn schema(&self) -> Arc<Schema> {
+        Arc::clone(&self.schema.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The position of the last change committed through this handle, or found when it was opened.
+    #[must_use]
+    pub fn high_water(&self) -> Lsn {
+        Lsn::new(self.high_water.load(Ordering::Acquire))
+    }
+
+    /// Calls `listener` after each commit that changed something, on the committing thread, in commit order. It must be quick and must
+    /// not write to this database: the next writer waits for it.
+    pub fn on_commit(&self, listener: impl Fn(Lsn) + Send + Sync + 'static) {
+        self.listeners.write().unwrap_or_else(PoisonError::into_inner).push(Box::new(listener));
+    }
+
+    /// Runs a query on a snapshot and collects its rows.
+    ///
+    /// # Errors
+    /// `Invalid` if the SQL is wrong or writes; `NotFound` for a table or column; `Unavailable`, `Corrupt` by the disk.
+    pub fn query(&self, sql: &str, params: &[Value]) -> Result<Rows> {
+        collect(|each| self.query_each(sql, params, each))
+    }
+
+    /// Runs a query on a snapshot and gives each row to `each`; gives the names of the columns.
+    ///
+    /// # Errors
+    /// As [`Database::query`], and whatever `each` gives.
+    pub fn query_each(&self, sql: &str, params: &[Value], each: &mut dyn FnMut(&[ValueRef<'_>]) -> Result<()>) -> Result<Vec<String>> {
+        self.with_reader(|reader| reader.query_each(sql, params, each)).map_err(|e| explained(e, &self.schema()))
+    }
+
+    /// Runs one statement: a query on a snapshot, anything else in a transaction of its own.
+    ///
+    /// # Errors
+    /// As [`Database::query`] and [`Database::transaction`].
+    pub fn execute(&self, sql: &str, params: &[Value]) -> Result<Outcome> {
+        let is_read = self.with_reader(|reader| reader.is_read(sql)).map_err(|e| explained(e, &self.schema()))?;
+        if is_read {
+            let Rows { columns, rows } = self.query(sql, params)?;
+            return Ok(Outcome { columns, rows, ..Outcome::default() });
+        }
+        self.transaction(|tx| tx.execute(sql, params))
+    }
+
+    /// Whether the statement writes nothing.
+    ///
+    /// # Errors
+    /// As [`Database::query`], by the statement's text.
+    pub fn is_read(&self, sql: &str) -> Result<bool> {
+        self.with_reader(|reader| reader.is_read(sql)).map_err(|e| explained(e, &self.schema()))
+    }
+
+    /// Runs `body` in a write transaction. It commits when `body` gives `Ok`, and leaves no trace otherwise, or if it panics.
+    ///
+    /// # Errors
+    /// Whatever `body` gives; `Constraint` if a deferred foreign key fails at the commit; `Unavailable` if the disk is full or the
+    /// handle reads only; `Closed` after a failed fsync.
+    pub fn transaction<T, E: From<Error>>(&self, body: impl FnOnce(&Transaction<'_>) -> Result<T, E>) -> Result<T, E> {
+        let writer = self.lock_writer()?;
+        writer.begin()?;
+        let guard = Rollback(Some(&writer));
+        let value = body(&Transaction::new(&writer))?;
+        if !writer.is_open() {
+            let ended = Error::new(ErrorKind::Conflict, "the transaction was rolled back by one of its statements");
+            return Err(ended.with_hint("run the whole transaction again").into());
+        }
+        let writer_open = { let mut guard = guard; guard.0.take() };
+        debug_assert!(writer_open.is_some());
+        let committed = writer.commit()?;
+        self.publish(&committed);
+        Ok(value)
+    }
+
+    /// Makes a commit known: inside the writer's lock, so that listeners hear of commits in order.
+    fn publish(&self, committed: &Committed) {
+        if let Some(schema) = &committed.schema {
+            *self.schema.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(schema);
+        }
+        let before = self.high_water.swap(committed.lsn.get(), Ordering::AcqRel);
+        assert!(before <= committed.lsn.get(), "the high-water mark never moves back");
+        if before < committed.lsn.get() {
+            for listener in self.listeners.read().unwrap_or_else(PoisonError::into_inner).iter() {
+                listener(committed.lsn);
+            }
+        }
+    }
+
+    /// What the log holds now, also by other processes' commits.
+    ///
+    /// # Errors
+    /// `Unavailable` or `Corrupt` by the disk.
+    pub fn log_range(&self) -> Result<LogRange> {
+        self.with_reader(|reader| log::range(&reader.connection))
+    }
+
+    /// The commits after `after`, in order, until they hold `bytes_max` bytes of changes; one at least, if there is one.
+    ///
+    /// # Errors
+    /// `NotFound` if the log does not reach back that far any more; `Corrupt` if it has a gap.
+    pub fn commits_after(&self, after: Lsn, bytes_max: usize) -> Result<Vec<Commit>> {
+        self.with_reader(|reader| {
+            let range = log::range(&reader.connection)?;
+            if after.next() < range.first {
+                return Err(Error::not_found("the log does not reach back that far")
+                    .with("after_lsn", after)
+                    .with("first_lsn", range.first)
+                    .with_hint(format!("start after LSN {} or read the history", range.first.get() - 1)));
+            }
+            log::commits_after(&reader.connection, after, bytes_max)
+        })
+    }
+
+    /// The schema of this version, current or past.
+    ///
+    /// # Errors
+    /// `Corrupt` if the store has no such version.
+    pub fn schema_at(&self, version: u32) -> Result<Arc<Schema>> {
+        let current = self.schema();
+        if current.version == version {
+            return Ok(current);
+        }
+        self.with_reader(|reader| catalog::at_version(&reader.connection, version)).map(Arc::new)
+    }
+
+    /// Where the durable consumer `name` stands; [`Lsn::ZERO`] for a new one.
+    ///
+    /// # Errors
+    /// `Unavailable` or `Corrupt` by the disk.
+    pub fn cursor(&self, name: &str) -> Result<Lsn> {
+        self.with_reader(|reader| log::cursor(&reader.connection, name))
+    }
+
+    /// All durable consumers and where they stand, by name.
+    ///
+    /// # Errors
+    /// `Unavailable` or `Corrupt` by the disk.
+    pub fn cursors(&self) -> Result<Vec<(String, Lsn)>> {
+        self.with_reader(|reader| log::cursors(&reader.connection))
+    }
+
+    /// Moves a durable consumer forward to `to`: it has finished everything up to there.
+    ///
+    /// # Errors
+    /// `Unavailable` or `Corrupt` by the disk.
+    ///
+    /// # Panics
+    /// If `to` lies beyond the last commit: nobody can have finished what did not happen.
+    pub fn advance_cursor(&self, name: &str, to: Lsn) -> Result<()> {
+        let writer = self.lock_writer()?;
+        assert!(to <= writer.last_lsn(), "a consumer cannot be ahead of the log");
+        writer.internally(|c| log::advance_cursor(c, name, to))
+    }
+
+    /// Deletes the part of the log that every durable consumer has passed, except what [`Settings::log_retained_bytes`] keeps. Gives how
+    /// many commits went.
+    ///
+    /// # Errors
+    /// `Unavailable` or `Corrupt` by the disk.
+    pub fn trim_log(&self) -> Result<u64> {
+        let retained_bytes = self.settings.log_retained_bytes;
+        self.lock_writer()?.internally(|c| log::trim(c, retained_bytes))
+    }
+
+    fn lock_writer(&self) -> Result<MutexGuard<'_, Writer>> {
+        let writer = self.writer.as_ref().ok_or_else(|| {
+            Error::unavailable("the store is open for reading alone").with("path", self.path.display()).with_hint("open it for writing")
+        })?;
+        // A panic in a transaction's body has rolled back on its way out: the writer is whole.
+        Ok(writer.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn with_reader<T>(&self, run: impl FnOnce(&Reader) -> Result<T>) -> Result<T> {
+        let pooled = self.readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let reader = pooled.map_or_else(|| Reader::open(&self.path, &self.settings), Ok)?;
+        let result = run(&reader);
+        let mut readers = self.readers.lock().unwrap_or_else(PoisonError::into_inner);
+        if readers.len() < Self::READERS_KEPT {
+            readers.push(reader);
+        }
+        result
+    }
+}
+
+/// Rolls back unless it is taken: also when a panic unwinds.
+struct Rollback<'a>(Option<&'a Writer>);
+
+impl Drop for Rollback<'_> {
+    fn drop(&mut self) {
+        if let Some(writer) = self.0.take() {
+            writer.rollback();
+        }
+    }
+}
+
+/// Adds the nearest name to an error that names a table or column which does not exist.
+pub(crate) fn explained(error: Error, schema: &Schema) -> Error {
+    if error.hint().is_some() {
+        return error;
+    }
+    if let Some(name) = error.message().strip_prefix("no such table: ") {
+        let name = name.rsplit('.').next().unwrap_or(name).to_owned();
+        let hint = schema.table(&name).err().and_then(|e| e.hint().map(str::to_owned));
+        return match hint {
+            Some(hint) => error.with_hint(hint),
+            None => error,
+        };
+    }
+    let column = error.message().strip_prefix("no such column: ").or_else(|| error.message().split(" has no column named ").nth(1));
+    if let Some(name) = column {
+        let name = name.rsplit('.').next().unwrap_or(name).to_owned();
+        let columns = schema.tables.iter().flat_map(|t| t.columns.iter().map(|c| c.name.as_str()));
+        if let Some(near) = identifier::nearest(&name, columns) {
+            return error.with_hint(format!("did you mean {near}?"));
+        }
+    }
+    error
+}

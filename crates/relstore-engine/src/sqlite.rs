@@ -1,0 +1,110 @@
+//! Plain SQLite: a connection that speaks [`Value`] and [`Error`].
+//!
+//! The engine's own database is built on it, and so is the catalog of history tables, which is a SQLite file that other programs read.
+//! No capture, no log, no policy: only the translation of values and errors. This module and its children alone name rusqlite.
+
+mod error;
+
+use std::path::Path;
+use std::time::Duration;
+
+use relstore_model::{Result, Row, Value, ValueRef};
+use rusqlite::types::{ToSqlOutput, ValueRef as SqliteRef};
+
+pub(crate) use error::from_sqlite;
+
+/// A connection to one SQLite file. It may move between threads and be used by one at a time.
+pub struct Connection {
+    pub(crate) inner: rusqlite::Connection,
+}
+
+/// How long a statement waits for another connection's lock.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+impl Connection {
+    /// Opens `path` for reading and writing, and makes the file if there is none. Foreign keys are enforced, the journal is a WAL.
+    ///
+    /// # Errors
+    /// `Unavailable` if the file cannot be opened; `Corrupt` if it is no SQLite file.
+    pub fn open(path: &Path) -> Result<Self> {
+        let inner = rusqlite::Connection::open(path).map_err(|e| from_sqlite(&e, "").with("path", path.display()))?;
+        let this = Self { inner };
+        this.inner.busy_timeout(BUSY_TIMEOUT).map_err(|e| from_sqlite(&e, ""))?;
+        this.execute_batch("PRAGMA journal_mode=WAL; PRAGMA foreign_keys=ON").map_err(|e| e.with("path", path.display()))?;
+        Ok(this)
+    }
+
+    /// Opens `path` for reading alone. Another process may be writing it meanwhile.
+    ///
+    /// # Errors
+    /// `Unavailable` if the file is not there or cannot be opened; `Corrupt` if it is no SQLite file.
+    pub fn open_read_only(path: &Path) -> Result<Self> {
+        let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY | rusqlite::OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let inner =
+            rusqlite::Connection::open_with_flags(path, flags).map_err(|e| from_sqlite(&e, "").with("path", path.display()))?;
+        inner.busy_timeout(BUSY_TIMEOUT).map_err(|e| from_sqlite(&e, ""))?;
+        Ok(Self { inner })
+    }
+
+    /// Runs one statement with its parameters bound by position and gives how many rows it inserted, updated or deleted.
+    ///
+    /// # Errors
+    /// By SQLite's result: `Constraint`, `Invalid`, `NotFound`, `Unavailable` (busy, full, read-only), `Corrupt`.
+    pub fn execute(&self, sql: &str, params: &[Value]) -> Result<u64> {
+        let run = || self.inner.prepare_cached(sql)?.execute(rusqlite::params_from_iter(params.iter().map(Bound)));
+        run().map(|n| n as u64).map_err(|e| from_sqlite(&e, sql))
+    }
+
+    /// Runs one statement and gives its rows.
+    ///
+    /// # Errors
+    /// As [`Connection::execute`].
+    pub fn query(&self, sql: &str, params: &[Value]) -> Result<Vec<Row>> {
+        let run = || {
+            let mut statement = self.inner.prepare_cached(sql)?;
+            let columns = statement.column_count();
+            let mut rows = statement.query(rusqlite::params_from_iter(params.iter().map(Bound)))?;
+            let mut out = Vec::new();
+            while let Some(row) = rows.next()? {
+                let cells = (0..columns).map(|i| row.get_ref(i).map(|v| cell(v).to_value()));
+                out.push(cells.collect::<rusqlite::Result<Row>>()?);
+            }
+            Ok(out)
+        };
+        run().map_err(|e| from_sqlite(&e, sql))
+    }
+
+    /// Runs several statements separated by semicolons, without parameters.
+    ///
+    /// # Errors
+    /// As [`Connection::execute`].
+    pub fn execute_batch(&self, sql: &str) -> Result<()> {
+        self.inner.execute_batch(sql).map_err(|e| from_sqlite(&e, sql))
+    }
+}
+
+/// A value on its way into a statement.
+pub(crate) struct Bound<'a>(pub(crate) &'a Value);
+
+impl rusqlite::ToSql for Bound<'_> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(match self.0.as_ref() {
+            ValueRef::Null => SqliteRef::Null,
+            ValueRef::Integer(i) => SqliteRef::Integer(i),
+            ValueRef::Real(r) => SqliteRef::Real(r),
+            ValueRef::Text(t) => SqliteRef::Text(t),
+            ValueRef::Blob(b) => SqliteRef::Blob(b),
+        }))
+    }
+}
+
+/// A cell that SQLite gave.
+pub(crate) fn cell(value: SqliteRef<'_>) -> ValueRef<'_> {
+    match value {
+        SqliteRef::Null => ValueRef::Null,
+        SqliteRef::Integer(i) => ValueRef::Integer(i),
+        SqliteRef::Real(r) => ValueRef::Real(r),
+        SqliteRef::Text(t) => ValueRef::Text(t),
+        SqliteRef::Blob(b) => ValueRef::Blob(b),
+    }
+}

@@ -1,0 +1,159 @@
+//! The public form of a change: `UnifiedEvent`, and a commit as events.
+
+use serde::Serialize;
+use serde_json::{Map, Value as Json};
+
+use crate::change::codec::{ChangeRef, Reader, RowRef};
+use crate::lsn::ulid_of;
+use crate::types::json::to_json;
+use crate::{Change, Commit, Lsn, Namespace, Op, Result, Schema, Table, TxId, ValueRef};
+
+/// Which columns an update's `before` and `after` hold.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Images {
+    /// The changed columns alone.
+    #[default]
+    Changed,
+    /// The whole row.
+    Full,
+}
+
+/// The event that a mutation emits.
+///
+/// The same change gives the same event each time it is read, its id included, so a consumer that sees it twice can tell.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct UnifiedEvent {
+    /// A ULID, unique and sortable by time.
+    pub id: String,
+    /// `cdc.insert`, `cdc.update`, `cdc.delete`, `cdc.read` (a row of an initial snapshot), or `cdc.schema` (the shape changed).
+    #[serde(rename = "type")]
+    pub event_type: &'static str,
+    /// When the transaction was committed, ISO 8601 in UTC.
+    pub timestamp: String,
+    /// The store.
+    pub ns: Namespace,
+    /// `c`, `u`, `d` or `r`; absent on a schema change.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub op: Option<&'static str>,
+    /// Always `relational`.
+    pub store: &'static str,
+    /// The table's name in the schema in force; absent on a schema change.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub table: Option<String>,
+    /// The primary key as text; a composite one as a JSON array.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// Column values before: on update and delete.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub before: Option<Map<String, Json>>,
+    /// Column values after: on all but delete.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub after: Option<Map<String, Json>>,
+    /// The statement of a schema change.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sql: Option<String>,
+    /// One id for all changes of the transaction.
+    pub txid: String,
+    /// The position in the store's log.
+    pub lsn: Lsn,
+    /// What the event was made with.
+    #[serde(rename = "_meta")]
+    pub meta: Meta,
+}
+
+/// The envelope's `_meta`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Meta {
+    /// The version of the schema in force.
+    pub schema_version: u32,
+    /// `relstore`.
+    pub source: &'static str,
+    /// How often delivery was tried before; 0 at first.
+    pub retries: u32,
+}
+
+/// The events of one commit, in order. `schema` is the one in force at its first change; it is moved on by the changes of shape inside,
+/// so that after the call it is the one in force at the next commit.
+///
+/// # Errors
+/// `Corrupt` if the commit's bytes are no changes.
+pub fn events_of(namespace: &Namespace, commit: &Commit, schema: &mut std::sync::Arc<Schema>, images: Images) -> Result<Vec<UnifiedEvent>> {
+    let txid = TxId::derive(namespace, commit.timestamp, commit.lsn_first).to_string();
+    let timestamp = commit.timestamp.to_iso_millis();
+    let mut out = Vec::with_capacity(commit.count as usize);
+    let mut reader = Reader::new(&commit.packed);
+    let mut lsn = commit.lsn_first;
+    while let Some(change) = reader.next()? {
+        let mut event = UnifiedEvent {
+            id: ulid_of(namespace, commit.timestamp, lsn).to_string(),
+            event_type: "cdc.schema",
+            timestamp: timestamp.clone(),
+            ns: namespace.clone(),
+            op: None,
+            store: "relational",
+            table: None,
+            key: None,
+            before: None,
+            after: None,
+            sql: None,
+            txid: txid.clone(),
+            lsn,
+            meta: Meta { schema_version: schema.version, source: "relstore", retries: 0 },
+        };
+        match &change {
+            ChangeRef::Schema(_) => {
+                if let Change::Schema(new) = change.to_change()? {
+                    *schema = std::sync::Arc::new(new.schema);
+                    event.sql = Some(new.sql);
+                    event.meta.schema_version = schema.version;
+                }
+            }
+            ChangeRef::Row(row) => fill_row(&mut event, row, schema, images),
+        }
+        out.push(event);
+        lsn = lsn.next();
+    }
+    Ok(out)
+}
+
+fn fill_row(event: &mut UnifiedEvent, row: &RowRef<'_>, schema: &Schema, images: Images) {
+    event.event_type = match row.op {
+        Op::Create => "cdc.insert",
+        Op::Update => "cdc.update",
+        Op::Delete => "cdc.delete",
+        Op::Read => "cdc.read",
+    };
+    event.op = Some(row.op.letter());
+    let Some(table) = schema.by_id(row.table) else { return };
+    event.table = Some(table.name.clone());
+    event.key = Some(key_text(table, row.rowid, row.image()));
+    let object = |cells: &[ValueRef<'_>]| -> Map<String, Json> {
+        let wanted = |i: usize| row.op != Op::Update || images == Images::Full || row.is_changed(i);
+        let named = table.stored_columns().zip(cells).enumerate().filter(|(i, _)| wanted(*i));
+        named.map(|(_, (column, cell))| (column.name.clone(), to_json(column.logical, *cell))).collect()
+    };
+    if matches!(row.op, Op::Update | Op::Delete) {
+        event.before = Some(object(row.before));
+    }
+    if row.op != Op::Delete {
+        event.after = Some(object(row.after));
+    }
+}
+
+/// The key of a row as text: one column as its own text, several as a JSON array, none as the rowid. `image` has the cells of the
+/// stored columns.
+#[must_use]
+pub fn key_text(table: &Table, rowid: Option<i64>, image: &[ValueRef<'_>]) -> String {
+    let stored = |position: usize| table.columns[..position].iter().filter(|c| !c.is_virtual).count();
+    let cell = |position: &usize| image.get(stored(*position)).copied().unwrap_or(ValueRef::Null);
+    match table.primary_key.as_slice() {
+        [] => rowid.map_or_else(String::new, |r| r.to_string()),
+        [one] => match to_json(crate::LogicalType::Any, cell(one)) {
+            Json::String(text) => text,
+            other => other.to_string(),
+        },
+        several => Json::Array(several.iter().map(|p| to_json(crate::LogicalType::Any, cell(p))).collect()).to_string(),
+    }
+}

@@ -1,0 +1,101 @@
+//! Positions in a store's log, and the id of a transaction.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Error, Namespace, Result, Timestamp};
+
+/// The position of one change in one store's log: from 1, gapless, in commit order. [`Lsn::ZERO`] stands before the first change.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Lsn(u64);
+
+impl Lsn {
+    /// Before the first change.
+    pub const ZERO: Self = Self(0);
+    /// After every change.
+    pub const MAX: Self = Self(i64::MAX as u64);
+
+    /// The position `n`.
+    #[must_use]
+    pub const fn new(n: u64) -> Self {
+        Self(n)
+    }
+
+    /// The position as a number.
+    #[must_use]
+    pub const fn get(self) -> u64 {
+        self.0
+    }
+
+    /// The position `count` changes later.
+    #[must_use]
+    pub const fn plus(self, count: u64) -> Self {
+        Self(self.0 + count)
+    }
+
+    /// The next position.
+    #[must_use]
+    pub const fn next(self) -> Self {
+        self.plus(1)
+    }
+
+    /// The position as SQLite and Iceberg keep it. LSNs stay far below `i64::MAX`.
+    #[must_use]
+    pub const fn as_i64(self) -> i64 {
+        self.0 as i64
+    }
+
+    /// The position that SQLite or Iceberg kept.
+    ///
+    /// # Errors
+    /// `Corrupt` if it is negative.
+    pub fn from_i64(n: i64) -> Result<Self> {
+        u64::try_from(n).map(Self).map_err(|_| Error::corrupt("a negative LSN").with("lsn", n))
+    }
+}
+
+impl fmt::Display for Lsn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl FromStr for Lsn {
+    type Err = Error;
+
+    fn from_str(s: &str) -> Result<Self> {
+        s.parse().map(Self).map_err(|_| Error::invalid("not an LSN: a whole number is expected").with("lsn", s))
+    }
+}
+
+/// The id that all changes of one transaction share: a ULID, sortable by time, unique over all stores.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TxId(ulid::Ulid);
+
+impl TxId {
+    /// The id of the transaction whose first change stands at `lsn_first`.
+    ///
+    /// It is derived, not drawn, so that a commit read twice from the log has one id: 48 bits of milliseconds, 40 bits of the
+    /// namespace's hash, 40 bits of the LSN. Two commits share it only if they share all three.
+    #[must_use]
+    pub fn derive(namespace: &Namespace, timestamp: Timestamp, lsn_first: Lsn) -> Self {
+        Self(ulid_of(namespace, timestamp, lsn_first))
+    }
+}
+
+impl fmt::Display for TxId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// The id of the event of the change at `lsn`, by the same derivation as [`TxId::derive`].
+pub(crate) fn ulid_of(namespace: &Namespace, timestamp: Timestamp, lsn: Lsn) -> ulid::Ulid {
+    const BITS_40: u128 = (1 << 40) - 1;
+    let millis = u64::try_from(timestamp.micros() / 1000).unwrap_or(0);
+    let low = ((u128::from(namespace.hash()) & BITS_40) << 40) | (u128::from(lsn.get()) & BITS_40);
+    ulid::Ulid::from_parts(millis, low)
+}
