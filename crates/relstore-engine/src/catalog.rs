@@ -8,11 +8,17 @@ use crate::sqlite::Connection;
 /// The tables that the engine keeps in the hot file.
 ///
 /// `_rs_log.lsn` is the last LSN of the commit. `_rs_schema` has every schema version. `_rs_cursor` says how far each consumer has come.
+/// `_rs_cold_file` lists the files of evicted rows, `_rs_reloaded` the rows among them that are hot again.
 pub(crate) const ENGINE_TABLES: &str = "
+CREATE TABLE IF NOT EXISTS _rs_meta(key TEXT PRIMARY KEY, value ANY) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS _rs_log(
   lsn INTEGER PRIMARY KEY, count INTEGER NOT NULL, ts INTEGER NOT NULL, schema_version INTEGER NOT NULL, body BLOB NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS _rs_schema(version INTEGER PRIMARY KEY, definition TEXT NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS _rs_cursor(name TEXT PRIMARY KEY, lsn INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS _rs_cold_file(
+  id INTEGER PRIMARY KEY, table_id INTEGER NOT NULL, path TEXT NOT NULL, dt TEXT NOT NULL, rows INTEGER NOT NULL,
+  rowid_min INTEGER NOT NULL, rowid_max INTEGER NOT NULL, lsn INTEGER NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS _rs_reloaded(table_id INTEGER NOT NULL, row INTEGER NOT NULL, PRIMARY KEY(table_id, row)) STRICT, WITHOUT ROWID;
 ";
 
 /// The newest schema kept in the file; the empty one if there is none.
@@ -83,7 +89,7 @@ fn texts(rows: Vec<Row>) -> Vec<String> {
 
 /// The columns of a table without ids, and the positions of its key.
 fn columns(connection: &Connection, table: &str) -> Result<(Vec<Column>, Vec<usize>)> {
-    const COLUMNS: &str = "/*rs*/ SELECT name, type, \"notnull\", dflt_value, pk, hidden FROM pragma_table_xinfo(?) WHERE hidden<>1 ORDER BY cid";
+    const COLUMNS: &str = "/*rs*/ SELECT name, type, \"notnull\", dflt_value, pk, hidden FROM pragma_table_xinfo(?, 'main') WHERE hidden<>1 ORDER BY cid";
     let mut columns = Vec::new();
     let mut key: Vec<(i64, usize)> = Vec::new();
     for row in connection.query(COLUMNS, &[Value::from(table)])? {
@@ -101,6 +107,7 @@ fn columns(connection: &Connection, table: &str) -> Result<(Vec<Column>, Vec<usi
             not_null: *not_null == Value::Integer(1),
             added_in: 0,
             is_virtual: *hidden == 2,
+            is_computed: *hidden == 3,
             initial_default: constant(connection, default),
         });
     }

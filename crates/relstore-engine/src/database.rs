@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use relstore_model::{Clock, Commit, Error, ErrorKind, Lsn, Result, Schema, Value, ValueRef, identifier};
 
+use crate::eviction::Tier;
 use crate::lock::WriterLock;
 use crate::log::LogRange;
 use crate::reader::{Reader, Rows, collect};
@@ -24,6 +25,7 @@ pub struct Database {
     settings: Settings,
     writer: Option<Mutex<Writer>>,
     readers: Mutex<Vec<Reader>>,
+    tier: Arc<Tier>,
     schema: RwLock<Arc<Schema>>,
     high_water: AtomicU64,
     listeners: RwLock<Vec<Listener>>,
@@ -40,9 +42,10 @@ impl Database {
     /// `Unavailable` if another handle has it open for writing, or the file cannot be opened or written; `Corrupt` if it is no store.
     pub fn open(path: &Path, settings: Settings, clock: Arc<dyn Clock>) -> Result<Self> {
         let lock = WriterLock::take(path)?;
-        let writer = Writer::open(path, &settings, clock)?;
+        let tier = Arc::new(Tier::default());
+        let writer = Writer::open(path, &settings, clock, Arc::clone(&tier))?;
         let (schema, lsn) = (writer.schema(), writer.last_lsn());
-        Ok(Self::assemble(path, settings, Some(writer), schema, lsn, Some(lock)))
+        Ok(Self::assemble(path, settings, Some((writer, lock)), tier, schema, lsn))
     }
 
     /// Opens a store that exists for reading alone; another process may be writing it meanwhile.
@@ -59,15 +62,17 @@ impl Database {
             _ => e,
         })?);
         let range = log::range(&connection)?;
-        Ok(Self::assemble(path, settings, None, schema, range.last, None))
+        Ok(Self::assemble(path, settings, None, Arc::default(), schema, range.last))
     }
 
-    fn assemble(path: &Path, settings: Settings, writer: Option<Writer>, schema: Arc<Schema>, lsn: Lsn, lock: Option<WriterLock>) -> Self {
+    fn assemble(path: &Path, settings: Settings, writer: Option<(Writer, WriterLock)>, tier: Arc<Tier>, schema: Arc<Schema>, lsn: Lsn) -> Self {
+        let (writer, lock) = writer.unzip();
         Self {
             path: path.to_owned(),
             settings,
             writer: writer.map(Mutex::new),
             readers: Mutex::new(Vec::new()),
+            tier,
             schema: RwLock::new(schema),
             high_water: AtomicU64::new(lsn.get()),
             listeners: RwLock::new(Vec::new()),
@@ -112,7 +117,7 @@ impl Database {
     /// # Errors
     /// As [`Database::query`], and whatever `each` gives.
     pub fn query_each(&self, sql: &str, params: &[Value], each: &mut dyn FnMut(&[ValueRef<'_>]) -> Result<()>) -> Result<Vec<String>> {
-        self.with_reader(|reader| reader.query_each(sql, params, each)).map_err(|e| explained(e, &self.schema()))
+        self.reload_for(sql).and_then(|()| self.with_reader(|reader| reader.query_each(sql, params, each))).map_err(|e| explained(e, &self.schema()))
     }
 
     /// Runs one statement: a query on a snapshot, anything else in a transaction of its own.
@@ -142,10 +147,15 @@ impl Database {
     /// Whatever `body` gives; `Constraint` if a deferred foreign key fails at the commit; `Unavailable` if the disk is full or the
     /// handle reads only; `Closed` after a failed fsync.
     pub fn transaction<T, E: From<Error>>(&self, body: impl FnOnce(&Transaction<'_>) -> Result<T, E>) -> Result<T, E> {
+        self.write(|writer| body(&Transaction::new(writer)))
+    }
+
+    /// Runs `body` in a write transaction, on the writer itself.
+    pub(crate) fn write<T, E: From<Error>>(&self, body: impl FnOnce(&Writer) -> Result<T, E>) -> Result<T, E> {
         let writer = self.lock_writer()?;
         writer.begin()?;
         let guard = Rollback(Some(&writer));
-        let value = body(&Transaction::new(&writer))?;
+        let value = body(&writer)?;
         if !writer.is_open() {
             let ended = Error::new(ErrorKind::Conflict, "the transaction was rolled back by one of its statements");
             return Err(ended.with_hint("run the whole transaction again").into());
@@ -255,9 +265,24 @@ impl Database {
         Ok(writer.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn with_reader<T>(&self, run: impl FnOnce(&Reader) -> Result<T>) -> Result<T> {
+    /// What is cold, and where it is read from.
+    pub(crate) fn tier(&self) -> &Tier {
+        &self.tier
+    }
+
+    /// Brings back the tables that a query asks for what only a whole table answers. A handle that reads only leaves them, and the query
+    /// then says so.
+    fn reload_for(&self, sql: &str) -> Result<()> {
+        if self.writer.is_none() || self.tier.cold().is_empty() {
+            return Ok(());
+        }
+        let tables = self.with_reader(|reader| reader.needs_reload(sql))?;
+        if tables.is_empty() { Ok(()) } else { self.write(|writer| writer.reload_tables(&tables)) }
+    }
+
+    pub(crate) fn with_reader<T>(&self, run: impl FnOnce(&Reader) -> Result<T>) -> Result<T> {
         let pooled = self.readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let reader = pooled.map_or_else(|| Reader::open(&self.path, &self.settings), Ok)?;
+        let reader = pooled.map_or_else(|| Reader::open(&self.path, &self.settings, Arc::clone(&self.tier), self.writer.is_none()), Ok)?;
         let result = run(&reader);
         let mut readers = self.readers.lock().unwrap_or_else(PoisonError::into_inner);
         if readers.len() < Self::READERS_KEPT {

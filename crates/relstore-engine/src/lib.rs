@@ -8,6 +8,7 @@ mod authorizer;
 mod capture;
 mod catalog;
 mod database;
+mod eviction;
 mod lock;
 pub mod log;
 mod reader;
@@ -18,6 +19,7 @@ mod transaction;
 mod writer;
 
 pub use database::Database;
+pub use eviction::{ColdFile, ColdRows, ColdSource, Evicted, NewColdFile};
 pub use settings::{Durability, Settings};
 pub use transaction::Transaction;
 pub use writer::Outcome;

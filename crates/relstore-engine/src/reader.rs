@@ -1,12 +1,15 @@
 //! Reading: connections that see a snapshot and cannot write.
 
+use std::cell::Cell;
 use std::path::Path;
 use std::sync::Arc;
 
-use relstore_model::{Error, Result, Row, Value, ValueRef};
+use relstore_model::{Error, Result, Row, TableId, Value, ValueRef};
 use rusqlite::params_from_iter;
 
 use crate::authorizer::Authorizer;
+use crate::catalog;
+use crate::eviction::{self, Cold, Shadow, Tier};
 use crate::settings::Settings;
 use crate::sql;
 use crate::sqlite::{Bound, Connection, cell, from_sqlite};
@@ -23,52 +26,166 @@ pub struct Rows {
 /// A connection for reading.
 pub(crate) struct Reader {
     pub(crate) connection: Connection,
-    _authorizer: Arc<Authorizer>,
+    authorizer: Arc<Authorizer>,
+    shadow: Shadow,
+    /// Another process may write the store, so each statement asks the file what is cold.
+    is_follower: bool,
+    /// How often that had changed in the file when it was last asked.
+    generation: Cell<i64>,
 }
 
 impl Reader {
-    pub(crate) fn open(path: &Path, settings: &Settings) -> Result<Self> {
+    pub(crate) fn open(path: &Path, settings: &Settings, tier: Arc<Tier>, is_follower: bool) -> Result<Self> {
         let mut connection = Connection::open_read_only(path)?;
         connection.execute_batch(&format!("PRAGMA query_only=ON; PRAGMA cache_size=-{}", settings.cache_kib))?;
         let authorizer = Authorizer::install(&mut connection.inner).map_err(|e| from_sqlite(&e, ""))?;
-        Ok(Self { connection, _authorizer: authorizer })
+        let shadow = Shadow::install(&connection, tier, None)?;
+        Ok(Self { connection, authorizer, shadow, is_follower, generation: Cell::new(0) })
     }
 
     /// Whether the statement writes nothing.
     pub(crate) fn is_read(&self, sql: &str) -> Result<bool> {
         let sql = sql::trimmed(sql);
-        let prepared = self.connection.inner.prepare_cached(sql).map_err(|e| from_sqlite(&e, sql))?;
-        Ok(prepared.readonly())
+        self.shadow_snapshot(|| {
+            let plan = (!self.shadow.is_empty()).then(|| self.shadow.plan(sql));
+            if plan.as_ref().is_some_and(|p| p.is_bare || !p.reload.is_empty()) {
+                self.hide()?;
+            }
+            let text = plan.as_ref().and_then(|p| p.text.as_deref()).unwrap_or(sql);
+            let prepared = self.connection.inner.prepare_cached(text).map_err(|e| from_sqlite(&e, sql))?;
+            Ok(prepared.readonly())
+        })
+    }
+
+    /// The tables that must be wholly hot before the statement can be read.
+    pub(crate) fn needs_reload(&self, sql: &str) -> Result<Vec<TableId>> {
+        self.shadow_snapshot(|| {
+            let is_needed = !self.shadow.is_empty();
+            Ok(if is_needed { self.shadow.plan(sql::trimmed(sql)).reload.clone() } else { Vec::new() })
+        })
     }
 
     /// Runs a query and gives each row to `each`; gives the names of the columns.
     pub(crate) fn query_each(&self, sql: &str, params: &[Value], each: Each<'_>) -> Result<Vec<String>> {
         let sql = sql::trimmed(sql);
+        loop {
+            let number = self.shadow.tier().settled();
+            let done = self.shadow_snapshot(|| self.try_query(sql, params, each, || self.shadow.tier().is_at(number)))?;
+            if let Some(columns) = done {
+                return Ok(columns);
+            }
+        }
+    }
+
+    /// As [`Reader::query_each`]; `None` if rows moved between the tiers just as the snapshot was opened, and nothing was given to `each`.
+    fn try_query(&self, sql: &str, params: &[Value], each: Each<'_>, is_settled: impl FnOnce() -> bool) -> Result<Option<Vec<String>>> {
+        if !self.shadow.is_empty() {
+            let plan = self.shadow.plan(sql);
+            if !plan.reload.is_empty() {
+                return Err(Error::unsupported("the statement asks for what a table with evicted rows cannot answer")
+                    .with("sql", sql)
+                    .with_hint("name the key column where it says rowid, or open the store for writing"));
+            }
+            if plan.is_bare {
+                self.hide()?;
+            }
+        }
         let mut statement = self.connection.inner.prepare_cached(sql).map_err(|e| from_sqlite(&e, sql))?;
         if !statement.readonly() {
             return Err(Error::invalid("the statement writes").with("sql", sql).with_hint("run it with execute, or in a transaction"));
         }
-        step(&mut statement, sql, params, each)
+        step(&mut statement, sql, params, each, is_settled).map_err(|e| self.shadow.explain(e))
+    }
+
+    /// Runs `run` in one read transaction, without a view over cold rows.
+    pub(crate) fn in_snapshot<T>(&self, run: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+        self.authorizer.internally(|| self.connection.execute("/*rs*/ BEGIN", &[]))?;
+        let result = self.authorizer.internally(|| run(&self.connection));
+        // A transaction that has only read ends without an error, or has ended.
+        let _ = self.authorizer.internally(|| self.connection.execute("/*rs*/ COMMIT", &[]));
+        result
+    }
+
+    /// Makes the temp objects show what is cold and runs `run`; a follower does both in one read transaction.
+    fn shadow_snapshot<T>(&self, run: impl FnOnce() -> Result<T>) -> Result<T> {
+        if self.is_follower {
+            return self.follow(run);
+        }
+        let cold = self.shadow.tier().cold();
+        if !self.shadow.shows(&cold) {
+            self.show(&cold)?;
+        }
+        run()
+    }
+
+    fn follow<T>(&self, run: impl FnOnce() -> Result<T>) -> Result<T> {
+        self.authorizer.internally(|| self.connection.execute("/*rs*/ BEGIN", &[]))?;
+        let follow = || {
+            let generation = self.authorizer.internally(|| eviction::generation_in_file(&self.connection))?;
+            if generation != self.generation.get() {
+                let load = || eviction::load(&self.connection, &catalog::newest(&self.connection)?);
+                self.show(&self.authorizer.internally(load)?)?;
+                self.generation.set(generation);
+            } else if !self.shadow.shows(&self.shadow.cold()) {
+                self.show(&self.shadow.cold())?;
+            }
+            run()
+        };
+        let result = follow();
+        // As above. It ends before the next statement, so a row handler may run other statements meanwhile on other connections.
+        let _ = self.authorizer.internally(|| self.connection.execute("/*rs*/ COMMIT", &[]));
+        result
+    }
+
+    fn show(&self, cold: &Arc<Cold>) -> Result<()> {
+        self.writing_temp(|c| self.shadow.show(c, cold))
+    }
+
+    fn hide(&self) -> Result<()> {
+        self.writing_temp(|c| self.shadow.hide(c))
+    }
+
+    /// `query_only` holds for the temp schema too.
+    fn writing_temp(&self, write: impl FnOnce(&Connection) -> Result<()>) -> Result<()> {
+        self.authorizer.internally(|| {
+            self.connection.execute_batch("PRAGMA query_only=OFF")?;
+            let result = write(&self.connection);
+            self.connection.execute_batch("PRAGMA query_only=ON")?;
+            result
+        })
     }
 }
 
 /// What is done with each row.
 pub(crate) type Each<'a> = &'a mut dyn FnMut(&[ValueRef<'_>]) -> Result<()>;
 
-/// Binds, steps, and gives each row to `each`; gives the names of the columns.
-pub(crate) fn step(statement: &mut rusqlite::Statement<'_>, sql: &str, params: &[Value], each: Each<'_>) -> Result<Vec<String>> {
-    let columns: Vec<String> = statement.column_names().map(str::to_owned).collect();
+/// Binds, steps, and gives each row to `each`; gives the names of the columns. `is_settled` is asked once, when the statement has opened its
+/// snapshot and `each` has seen nothing yet; if it says no, the statement stops there and the answer is `None`.
+pub(crate) fn step(
+    statement: &mut rusqlite::Statement<'_>,
+    sql: &str,
+    params: &[Value],
+    each: Each<'_>,
+    is_settled: impl FnOnce() -> bool,
+) -> Result<Option<Vec<String>>> {
     let mut rows = statement.query(params_from_iter(params.iter().map(Bound))).map_err(|e| from_sqlite(&e, sql))?;
-    let mut cells: Vec<ValueRef<'_>> = Vec::with_capacity(columns.len());
-    while let Some(row) = rows.next().map_err(|e| from_sqlite(&e, sql))? {
+    let mut cells: Vec<ValueRef<'_>> = Vec::new();
+    let mut next = rows.next();
+    if !is_settled() {
+        return Ok(None);
+    }
+    while let Some(row) = next.map_err(|e| from_sqlite(&e, sql))? {
         let mut cells_of_row = reuse(cells);
-        for i in 0..columns.len() {
+        for i in 0..row.as_ref().column_count() {
             cells_of_row.push(cell(row.get_ref(i).map_err(|e| from_sqlite(&e, sql))?));
         }
         each(&cells_of_row)?;
         cells = reuse(cells_of_row);
+        next = rows.next();
     }
-    Ok(columns)
+    drop(rows);
+    // Asked last: where the schema changed, SQLite prepared the statement again in its first step, and `*` is other columns than before.
+    Ok(Some(statement.column_names().map(str::to_owned).collect()))
 }
 
 /// The vector's allocation, empty, for cells of another lifetime. The compiler turns it into nothing.

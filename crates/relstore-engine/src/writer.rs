@@ -4,10 +4,11 @@ use std::cell::{Cell, RefCell};
 use std::path::Path;
 use std::sync::Arc;
 
-use relstore_model::{Clock, Error, ErrorKind, HybridClock, Lsn, Result, Row, Schema, Table, Value, ValueRef};
+use relstore_model::{Clock, Error, ErrorKind, HybridClock, Lsn, Result, Row, Schema, Table, Value};
 
 use crate::authorizer::Authorizer;
 use crate::capture::{Capture, ENLIST, LogHead};
+use crate::eviction::{self, Shadow, Tier};
 use crate::reader::{Each, step};
 use crate::settings::{Durability, Settings};
 use crate::sqlite::{Connection, cell, from_sqlite};
@@ -49,6 +50,12 @@ pub(crate) struct Writer {
     /// The schema when the open transaction began.
     schema_before: RefCell<Arc<Schema>>,
     is_poisoned: Cell<bool>,
+    /// The cold tier, as the open transaction sees it.
+    shadow: Shadow,
+    /// Whether the open transaction has changed what is cold, or the temp objects that show it.
+    is_tier_touched: Cell<bool>,
+    /// Whether a part of it was rolled back since, so that the shadow must be read from the file again.
+    is_tier_in_doubt: Cell<bool>,
 }
 
 impl Drop for Writer {
@@ -59,7 +66,7 @@ impl Drop for Writer {
 
 impl Writer {
     /// Opens the hot file for writing and makes what is missing in it. The caller holds the store's lock.
-    pub(crate) fn open(path: &Path, settings: &Settings, clock: Arc<dyn Clock>) -> Result<Self> {
+    pub(crate) fn open(path: &Path, settings: &Settings, clock: Arc<dyn Clock>, tier: Arc<Tier>) -> Result<Self> {
         let mut connection = Connection::open(path)?;
         let synchronous = match settings.durability {
             Durability::Normal => "NORMAL",
@@ -74,6 +81,7 @@ impl Writer {
         let capture = Capture::install(&connection.inner)?;
         capture.set_schema(&schema);
         let authorizer = Authorizer::install(&mut connection.inner).map_err(|e| from_sqlite(&e, ""))?;
+        let shadow = Shadow::install(&connection, tier, Some(capture.suspender()))?;
         let writer = Self {
             connection,
             capture,
@@ -84,8 +92,12 @@ impl Writer {
             schema: RefCell::new(Arc::clone(&schema)),
             schema_before: RefCell::new(schema),
             is_poisoned: Cell::new(false),
+            shadow,
+            is_tier_touched: Cell::new(false),
+            is_tier_in_doubt: Cell::new(false),
         };
         writer.record_foreign_ddl()?;
+        writer.shadow.tier().set(writer.internally(|c| eviction::load(c, &writer.schema()))?);
         Ok(writer)
     }
 
@@ -118,6 +130,24 @@ impl Writer {
         &self.capture
     }
 
+    pub(crate) fn shadow(&self) -> &Shadow {
+        &self.shadow
+    }
+
+    /// The open transaction changes what is cold, or the temp objects that show it.
+    pub(crate) fn touch_tier(&self) {
+        self.is_tier_touched.set(true);
+    }
+
+    /// Reads from the file what is cold in the open transaction, if a part of it that touched that was rolled back.
+    fn settle_tier(&self) -> Result<()> {
+        if self.is_tier_in_doubt.get() {
+            self.internally(|c| self.shadow.show(c, &eviction::load(c, &self.schema())?))?;
+            self.is_tier_in_doubt.set(false);
+        }
+        Ok(())
+    }
+
     /// Runs a statement of the engine's own.
     pub(crate) fn internally<T>(&self, run: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
         self.authorizer.internally(|| run(&self.connection))
@@ -129,6 +159,10 @@ impl Writer {
             return Err(Error::new(ErrorKind::Closed, "the store is closed: an earlier write to the disk failed")
                 .with_hint("open the store again: what was acknowledged is there"));
         }
+        let cold = self.shadow.tier().cold();
+        if !self.shadow.shows(&cold) {
+            self.internally(|c| self.shadow.show(c, &cold))?;
+        }
         self.internally(|c| c.execute("/*rs*/ BEGIN IMMEDIATE", &[]))?;
         *self.schema_before.borrow_mut() = self.schema();
         self.internally(|c| c.execute(ENLIST, &[])).map(|_| ()).inspect_err(|_| self.rollback())
@@ -136,6 +170,10 @@ impl Writer {
 
     /// Commits. On any failure the transaction is rolled back: the state before or after, never between.
     pub(crate) fn commit(&self) -> Result<Committed> {
+        if let Err(error) = self.settle_tier() {
+            self.rollback();
+            return Err(error);
+        }
         let lsn_before = self.last_lsn.get();
         let count = self.capture.count();
         self.capture.set_head(LogHead {
@@ -143,6 +181,7 @@ impl Writer {
             timestamp: self.hybrid.observe(self.clock.now()),
             schema_version: self.schema_before.borrow().version,
         });
+        let moving = self.is_tier_touched.get().then(|| self.shadow.tier().moving());
         if let Err(error) = self.internally(|c| c.execute("/*rs*/ COMMIT", &[])) {
             let refused = self.capture.take_failure();
             self.rollback();
@@ -151,6 +190,10 @@ impl Writer {
                 self.is_poisoned.set(true);
             }
             return Err(refused.unwrap_or(error));
+        }
+        if let Some(moving) = moving {
+            moving.done(self.shadow.cold());
+            self.is_tier_touched.set(false);
         }
         let lsn = lsn_before.plus(count);
         self.last_lsn.set(lsn);
@@ -168,6 +211,9 @@ impl Writer {
         self.capture.clear();
         let before = Arc::clone(&self.schema_before.borrow());
         self.restore_schema(before);
+        // The next transaction begins with what was committed.
+        self.is_tier_touched.set(false);
+        self.is_tier_in_doubt.set(false);
     }
 
     /// Whether a transaction is open. SQLite ends one by itself on `OR ROLLBACK`, `RAISE(ROLLBACK)` and some disk errors.
@@ -177,6 +223,10 @@ impl Writer {
 
     /// Puts the schema back, after a rollback to where it was in force.
     pub(crate) fn restore_schema(&self, schema: Arc<Schema>) {
+        if self.is_tier_touched.get() {
+            self.shadow.doubt();
+            self.is_tier_in_doubt.set(true);
+        }
         if schema.version != self.schema.borrow().version {
             self.capture.set_schema(&schema);
             *self.schema.borrow_mut() = schema;
@@ -186,15 +236,34 @@ impl Writer {
     /// Runs one user statement in the open transaction and gives each row to `each`; gives columns and changes.
     pub(crate) fn run(&self, text: &str, params: &[Value], each: Each<'_>) -> Result<Outcome> {
         let text = sql::trimmed(text);
+        self.settle_tier()?;
+        if self.shadow.is_empty() {
+            return self.run_natively(text, params, each);
+        }
+        eviction::refuse_quiet(text)?;
+        let plan = self.shadow.plan(text);
+        self.make_way(&plan, params)?;
+        let result = self.run_natively(plan.text.as_deref().unwrap_or(text), params, each);
+        // A trigger that failed half way has not done so itself.
+        self.capture.set_suspended(false);
+        if plan.is_bare {
+            self.internally(|c| self.shadow.unhide(c))?;
+        }
+        result.map_err(|e| self.shadow.explain(e))
+    }
+
+    /// Runs one statement as SQLite understands it, on the hot tables and what shadows them.
+    fn run_natively(&self, text: &str, params: &[Value], each: Each<'_>) -> Result<Outcome> {
         self.authorizer.take_saw_ddl();
         let mut statement = self.connection.inner.prepare_cached(text).map_err(|e| from_sqlite(&e, text))?;
         let is_ddl = self.authorizer.take_saw_ddl();
         let changes_before = self.connection.inner.total_changes();
-        let columns = step(&mut statement, text, params, each)?;
+        let columns = step(&mut statement, text, params, each, || true)?.unwrap_or_default();
         let is_read = statement.readonly();
         if is_ddl {
             // Not kept: a prepared statement that is run again is not seen by the authorizer again.
             statement.discard();
+            eviction::refuse_quiet(text)?;
             self.record_ddl(text)?;
         }
         let wrote = !is_read && self.connection.inner.total_changes() != changes_before;

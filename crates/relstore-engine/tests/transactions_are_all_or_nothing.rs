@@ -201,3 +201,16 @@ fn the_log_is_trimmed_only_behind_every_cursor() {
     let db = Database::open(&dir.path().join("s.db"), Settings::default(), Arc::new(ManualClock::new(0, 1))).unwrap();
     assert_eq!(db.high_water(), Lsn::new(4));
 }
+
+#[test]
+fn a_kept_statement_gives_the_columns_of_now() {
+    let s = store();
+    script(&s.db, &["CREATE TABLE t(id INTEGER PRIMARY KEY)", "INSERT INTO t VALUES(1)"]);
+    let select = "SELECT * FROM t";
+    assert_eq!(s.db.query(select, &[]).unwrap().columns, ["id"]);
+    script(&s.db, &["ALTER TABLE t ADD COLUMN v DEFAULT 7"]);
+    let now = s.db.query(select, &[]).unwrap();
+    assert_eq!((now.columns.len(), now.rows), (2, vec![vec![Value::Integer(1), Value::Integer(7)]]));
+    script(&s.db, &["DELETE FROM t", "ALTER TABLE t DROP COLUMN v"]);
+    assert_eq!(s.db.query(select, &[]).unwrap().columns, ["id"], "without a row too");
+}

@@ -178,6 +178,11 @@ impl Capture {
         self.with(|s| s.is_suspended = suspended);
     }
 
+    /// The same switch, for a SQL function of this connection: it is called where the writer is not at hand.
+    pub(crate) fn suspender(&self) -> Suspender {
+        Suspender(self.state)
+    }
+
     /// Whether new rows are logged as rows that were there already (`r`), as a restore's are.
     pub(crate) fn set_created_as_read(&self, read: bool) {
         self.with(|s| s.created_as = if read { Op::Read } else { Op::Create });
@@ -191,6 +196,27 @@ impl Capture {
     /// Forgets the open transaction's changes. SQLite's callbacks do so on rollback; this is for one that never enlisted.
     pub(crate) fn clear(&self) {
         self.with(State::clear);
+    }
+}
+
+/// Suspends the capture from inside a statement of its connection. It must not outlive the connection.
+#[derive(Clone, Copy)]
+pub(crate) struct Suspender(NonNull<State>);
+
+// SAFETY: as for `Capture`: whoever runs a statement holds the writer.
+unsafe impl Send for Suspender {}
+
+impl Suspender {
+    /// As [`Capture::set_suspended`].
+    pub(crate) fn set(self, suspended: bool) {
+        // SAFETY: the state lives as long as the connection, and SQLite calls a function while no callback of the capture runs.
+        unsafe { (*self.0.as_ptr()).is_suspended = suspended };
+    }
+
+    /// Whether changes are not captured now.
+    pub(crate) fn is_suspended(self) -> bool {
+        // SAFETY: as above.
+        unsafe { (*self.0.as_ptr()).is_suspended }
     }
 }
 

@@ -113,6 +113,7 @@ mod tests {
             not_null: false,
             added_in: 0,
             is_virtual: false,
+            is_computed: false,
             initial_default: Some(Cell::Text("d".into())),
         };
         TableShape {

@@ -45,6 +45,9 @@ pub struct Column {
     /// Whether SQLite computes it on each read (`GENERATED … VIRTUAL`): such a column has no cell in any stored row.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_virtual: bool,
+    /// Whether SQLite computes it on each write (`GENERATED … STORED`): stored rows have its cell, and no statement may give one.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_computed: bool,
     /// The cell that rows written before the column existed have: its default at the time it was added, frozen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub initial_default: Option<Cell>,

@@ -1,0 +1,136 @@
+//! What can be said on the command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Relational stores in a folder: SQL, every change as an event, history, views, restore.
+#[derive(Debug, Parser)]
+#[command(name = "relstore", version, about, disable_help_subcommand = true)]
+pub(crate) struct Arguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) verb: Verb,
+}
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// Tells the whole story on real data: every flight that left New York in 2013.
+    Demo(DemoArguments),
+    /// Runs one statement in one store.
+    Sql(SqlArguments),
+    /// Shows the changes that a store's log retains, as events.
+    Tail(TailArguments),
+    /// Runs one query over all stores and their history.
+    Query(QueryArguments),
+    /// Makes a new installation that holds a store as it was at a past moment.
+    Restore(RestoreArguments),
+    /// Lists the stores of an installation.
+    Stores(StoresArguments),
+}
+
+/// `relstore demo`.
+#[derive(Debug, Args)]
+pub(crate) struct DemoArguments {
+    /// Where to keep the installation: a folder that does not exist yet or is empty. Without it a temporary one is made, and kept.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) dir: Option<PathBuf>,
+    /// Tell no story: print one JSON document of what was found.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `relstore sql`.
+#[derive(Debug, Args)]
+pub(crate) struct SqlArguments {
+    /// The installation. The first statement that makes something makes the folder too.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) dir: PathBuf,
+    /// The store.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) ns: String,
+    /// One statement in SQLite's SQL.
+    #[arg(value_name = "SQL")]
+    pub(crate) sql: String,
+    /// A value for a `?` of the statement, from left to right: 42, 4.2, NULL, x'00ff', anything else is text. 'Quotes' make it text.
+    #[arg(long = "param", value_name = "VALUE", allow_hyphen_values = true)]
+    pub(crate) params: Vec<String>,
+    /// Print the rows as a JSON array of objects.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `relstore tail`.
+#[derive(Debug, Args)]
+pub(crate) struct TailArguments {
+    /// The installation.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) dir: PathBuf,
+    /// The store.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) ns: String,
+    /// Start with the change at this position, instead of the oldest that the log retains.
+    #[arg(long, value_name = "LSN")]
+    pub(crate) from: Option<String>,
+    /// Show the changes of this table alone.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) table: Option<String>,
+    /// Stay, and show changes as they are committed.
+    #[arg(long)]
+    pub(crate) follow: bool,
+    /// Print one JSON event a line.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `relstore query`.
+#[derive(Debug, Args)]
+pub(crate) struct QueryArguments {
+    /// The installation.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) dir: PathBuf,
+    /// One query. Tables are the newest rows of all stores, `history.<table>` every version of them; `_ns` says the store.
+    #[arg(value_name = "SQL")]
+    pub(crate) sql: String,
+    /// Print how the query would run, instead of its answer.
+    #[arg(long, conflicts_with = "json")]
+    pub(crate) explain: bool,
+    /// Print the rows as a JSON array of objects.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `relstore restore`.
+#[derive(Debug, Args)]
+pub(crate) struct RestoreArguments {
+    /// The installation.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) dir: PathBuf,
+    /// The store.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) ns: String,
+    /// The moment: a position (42), or a time (2013-06-30T12:00:00Z, or 2013-06-30 for its midnight in UTC).
+    #[arg(long, value_name = "LSN|TIME")]
+    pub(crate) at: String,
+    /// The new installation: a folder that does not exist yet or is empty.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) to: PathBuf,
+    /// Rehearse: restore into a temporary folder, say what came of it, and leave nothing.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Print the report as one JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `relstore stores`.
+#[derive(Debug, Args)]
+pub(crate) struct StoresArguments {
+    /// The installation.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) dir: PathBuf,
+    /// Print a JSON array of objects.
+    #[arg(long)]
+    pub(crate) json: bool,
+}

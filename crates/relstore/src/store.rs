@@ -1,0 +1,133 @@
+//! One store: typed statements, SQL, transactions, events.
+
+use std::sync::Arc;
+
+use relstore_cdc::Subscription;
+use relstore_engine::log::LogRange;
+use relstore_engine::{Database, Outcome};
+use relstore_model::event::{Images, events_of};
+use relstore_model::{Error, Lsn, Namespace, Result, UnifiedEvent, Value, ValueRef};
+use relstore_orm::{Executor, TableDef};
+
+use crate::Tx;
+
+/// One store of a [`crate::Fleet`]. Typed statements are those of [`relstore_orm::Typed`].
+///
+/// It may be shared between threads: writers wait for each other, readers for nobody.
+pub struct RelationalStore {
+    ns: Namespace,
+    db: Arc<Database>,
+}
+
+impl RelationalStore {
+    pub(crate) fn new(ns: Namespace, db: Database) -> Self {
+        Self { ns, db: Arc::new(db) }
+    }
+
+    /// The store's name.
+    #[must_use]
+    pub fn namespace(&self) -> &Namespace {
+        &self.ns
+    }
+
+    /// The hot database below.
+    #[must_use]
+    pub fn database(&self) -> &Arc<Database> {
+        &self.db
+    }
+
+    /// Makes the tables and their indexes, all or none. Foreign keys may point to a table that comes later.
+    ///
+    /// # Errors
+    /// `Invalid` if a table of that name exists.
+    pub fn create_tables(&self, tables: &[TableDef]) -> Result<()> {
+        self.db.transaction(|tx| {
+            for table in tables {
+                for sql in std::iter::once(table.create_sql()).chain(table.index_sql()) {
+                    tx.execute(&sql, &[]).map_err(|e| e.with("table", table.name))?;
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// Runs one SQL statement: a query on a snapshot, anything else in a transaction of its own.
+    ///
+    /// # Errors
+    /// By what SQLite says, as [`Database::execute`].
+    pub fn sql(&self, sql: &str, params: &[Value]) -> Result<Outcome> {
+        self.db.execute(sql, params).map_err(|e| e.with("ns", &self.ns))
+    }
+
+    /// Runs `body` in a write transaction. It commits when `body` gives `Ok`, and leaves no trace otherwise.
+    ///
+    /// # Errors
+    /// Whatever `body` gives; and those of a commit, as [`Database::transaction`].
+    pub fn transaction<T, E: From<Error>>(&self, body: impl FnOnce(&Tx<'_>) -> Result<T, E>) -> Result<T, E> {
+        self.db.transaction(|tx| body(&Tx(tx)))
+    }
+
+    /// Calls `handler` with the events of each commit after `after`, in order, each exactly once while the subscription lives.
+    ///
+    /// # Errors
+    /// `Unavailable` if no thread can be started. What stops it later is told by [`Subscription::wait_for`].
+    pub fn on_event(&self, after: Lsn, images: Images, handler: impl FnMut(&[UnifiedEvent]) + Send + 'static) -> Result<Subscription> {
+        Subscription::start(Arc::clone(&self.db), self.ns.clone(), after, images, handler)
+    }
+
+    /// The events after `after` that the log retains: whole commits, until there are `limit` events or no more.
+    ///
+    /// # Errors
+    /// `NotFound` if the log does not reach back that far any more, with its range.
+    pub fn events_after(&self, after: Lsn, limit: usize) -> Result<Vec<UnifiedEvent>> {
+        const READ_BYTES: usize = 1 << 20;
+        let mut events = Vec::new();
+        let mut at = after;
+        while events.len() < limit {
+            let commits = self.db.commits_after(at, READ_BYTES)?;
+            if commits.is_empty() {
+                break;
+            }
+            for commit in commits {
+                let mut schema = self.db.schema_at(commit.schema_version)?;
+                events.extend(events_of(&self.ns, &commit, &mut schema, Images::Changed)?);
+                at = commit.lsn_last();
+                if events.len() >= limit {
+                    break;
+                }
+            }
+        }
+        Ok(events)
+    }
+
+    /// What the log holds now.
+    ///
+    /// # Errors
+    /// `Unavailable` or `Corrupt` by the disk.
+    pub fn log_range(&self) -> Result<LogRange> {
+        self.db.log_range()
+    }
+
+    /// The position of the last change committed through this handle, or found when it was opened.
+    #[must_use]
+    pub fn high_water(&self) -> Lsn {
+        self.db.high_water()
+    }
+}
+
+impl Executor for RelationalStore {
+    fn query(&self, sql: &str, params: &[Value], each: &mut dyn FnMut(&[ValueRef<'_>]) -> Result<()>) -> Result<()> {
+        if self.db.is_read(sql)? {
+            return self.db.query_each(sql, params, each).map(|_| ());
+        }
+        self.db.transaction(|tx| tx.execute_each(sql, params, each).map(|_| ()))
+    }
+
+    fn execute(&self, sql: &str, params: &[Value]) -> Result<u64> {
+        self.db.transaction(|tx| tx.execute_each(sql, params, &mut |_| Ok(())).map(|outcome| outcome.changes))
+    }
+
+    fn execute_many(&self, sql: &str, rows: &mut dyn Iterator<Item = Vec<Value>>) -> Result<u64> {
+        self.db.transaction(|tx| tx.execute_many(sql, rows))
+    }
+}
