@@ -13,6 +13,7 @@ mod history;
 mod lake;
 mod parquet_file;
 pub mod restore;
+pub mod rows;
 mod storage;
 pub mod types;
 pub mod view;

@@ -141,6 +141,7 @@ impl Fleet {
         }
         let db = Database::open(&path, Settings::default(), Arc::new(SystemClock)).map_err(|e| e.with("ns", ns))?;
         let store = Arc::new(RelationalStore::new(ns.clone(), db));
+        tiering::connect(self.lake.bucket(), &store);
         open.insert(ns.clone(), Arc::clone(&store));
         Ok(store)
     }
@@ -160,7 +161,9 @@ impl Fleet {
             });
         }
         let db = Database::open_read_only(&path, Settings::default()).map_err(|e| e.with("ns", ns))?;
-        Ok(RelationalStore::new(ns.clone(), db))
+        let store = RelationalStore::new(ns.clone(), db);
+        tiering::connect(self.lake.bucket(), &store);
+        Ok(store)
     }
 
     fn hot_path(&self, ns: &Namespace) -> PathBuf {

@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 
 use relstore_cdc::sink::SegmentSink;
-use relstore_model::identifier::quote;
-use relstore_model::{Lsn, Namespace, Result, Timestamp, Value};
+use relstore_model::{Lsn, Namespace, Result, Timestamp};
 use serde::Serialize;
 
 use crate::RelationalStore;
@@ -40,13 +39,9 @@ impl StoreStatus {
         let mut tables = BTreeMap::new();
         let mut evicted_rows = 0;
         for table in &db.schema().tables {
-            let rows = db.query(&format!("SELECT count(*) FROM main.{}", quote(&table.name)), &[])?.rows;
-            let count = match rows.first().and_then(|r| r.first()) {
-                Some(Value::Integer(n)) => *n as u64,
-                _ => 0,
-            };
-            tables.insert(table.name.clone(), count);
-            evicted_rows += 0;
+            tables.insert(table.name.clone(), db.hot_rows(&table.name)?);
+            let evicted = db.evicted(&table.name)?;
+            evicted_rows += evicted.rows.saturating_sub(evicted.reloaded);
         }
         Ok(Self {
             ns: store.namespace().clone(),

@@ -4,8 +4,8 @@ use std::io::Write;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use relstore::model::{Error, ErrorKind, Namespace, Result, Timestamp};
-use relstore::{At, Fleet, Restore, RestoreReport};
+use relstore::model::{Clock as _, Error, ErrorKind, Namespace, Result, Timestamp};
+use relstore::{At, Fleet, Restore, RestoreReport, SystemClock};
 use serde_json::json;
 
 use crate::cli::RestoreArguments;
@@ -17,6 +17,7 @@ pub(crate) async fn run(arguments: RestoreArguments) -> Outcome {
     let ns = super::namespace(&arguments.ns)?;
     let at: At = arguments.at.parse()?;
     let fleet = Fleet::open(&arguments.dir).await?;
+    check_past(at)?;
     let mut out = super::stdout();
     if arguments.dry_run {
         check_free(&arguments.to)?;
@@ -29,6 +30,18 @@ pub(crate) async fn run(arguments: RestoreArguments) -> Outcome {
     }
     out.flush()?;
     Ok(())
+}
+
+/// Refuses a moment that is yet to come: nobody knows what the store will be then.
+fn check_past(at: At) -> Result<()> {
+    let now = SystemClock.now();
+    match at {
+        At::Time(time) if time > now => Err(Error::invalid("outside the history of the store: that time is yet to come")
+            .with("at", time)
+            .with("now", now)
+            .with_hint("give a time up to now, or a position: relstore stores shows the last one")),
+        At::Time(_) | At::Lsn(_) => Ok(()),
+    }
 }
 
 /// A rehearsal refuses what the restore would refuse.

@@ -30,6 +30,7 @@ pub(crate) async fn tell(story: &mut Story, seconds: &mut Seconds, fleet: &Fleet
     ))?;
     let ingest = Duration::from_secs_f64(report.ingest_seconds);
     story.answer(&format!("archived   {}: {} rows/s", counted(report.rows, "row"), rate(report.rows, ingest)))?;
+    story.gap()?;
     let mut table = Table::new(&["history table", "rows", "snapshots"]);
     for history in fleet.history().await? {
         table.row([history.name, grouped(history.rows), grouped(history.snapshots as u64)]);

@@ -37,7 +37,7 @@ pub(crate) fn tell(story: &mut Story, seconds: &mut Seconds) -> Outcome<Source> 
 
     story.say("A foreign key is a promise that real data breaks. So every reference is checked before anything is loaded:")?;
     let (checked, time) = timed(&mut seconds.decode, || check(&source));
-    let mut table = Table::new(&["reference", "rows that lead nowhere", "to how many", "most often", "so"]);
+    let mut table = Table::new(&["reference", "to nowhere", "different", "most often", "so"]);
     for reference in &checked {
         let missing = grouped(reference.missing.len() as u64);
         table.row([reference.name.to_owned(), grouped(reference.rows()), missing, reference.examples(), reference.remedy().to_owned()]);
@@ -84,15 +84,15 @@ impl Reference {
     fn examples(&self) -> String {
         let mut by_count: Vec<_> = self.missing.iter().collect();
         by_count.sort_by_key(|(value, rows)| (std::cmp::Reverse(**rows), value.as_str()));
-        by_count.iter().take(2).map(|(value, rows)| format!("{value} {}", grouped(**rows))).collect::<Vec<_>>().join(", ")
+        by_count.first().map_or_else(String::new, |(value, rows)| format!("{value} {}", grouped(**rows)))
     }
 
     fn remedy(&self) -> &'static str {
         match self.remedy {
             _ if self.missing.is_empty() => "",
             Remedy::None => "",
-            Remedy::Airports => "unlisted airports",
-            Remedy::Planes => "unlisted planes",
+            Remedy::Airports => "a row",
+            Remedy::Planes => "a row",
             Remedy::Undeclared => "not declared",
         }
     }

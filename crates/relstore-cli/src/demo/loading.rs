@@ -8,11 +8,11 @@ use std::time::Duration;
 use indicatif::ProgressBar;
 use relstore::model::event::Images;
 use relstore::model::{Error, Lsn, Namespace, Result};
-use relstore::orm::{Table as _, TableRef, Typed as _};
+use relstore::orm::{TableRef, Typed as _};
 use relstore::{Fleet, RelationalStore, Subscription};
 
 use super::document::{Seconds, timed};
-use super::schema::{Flight, TABLES, Weather, airlines, airports, flights, planes, weather};
+use super::schema::{self, Flight, TABLES, Weather, airlines, airports, flights, planes, weather};
 use super::source::Source;
 use super::story::Story;
 use crate::failure::Outcome;
@@ -62,12 +62,13 @@ pub(crate) fn tell(story: &mut Story, seconds: &mut Seconds, fleet: &Fleet, sour
     story.chapter("Three stores")?;
     story.say(
         "Each airport is a store of its own: one SQLite file with one writer. It gets all airlines, airports and planes, and its own \
-         weather and flights. The tables are Rust structs; this makes them all, in one transaction:",
+         weather and flights. Tables are Rust structs, such as",
     )?;
+    story.statement(&schema::text_of("Airport"))?;
+    story.say("All of them are made in one transaction:")?;
     story.statement("store.create_tables(&[Airline::DEF, Airport::DEF, Plane::DEF, Weather::DEF, Flight::DEF])?;")?;
-    story.answer(&Flight::DEF.create_sql().replace("\n  ", " ").replace('"', ""))?;
     story.say(
-        "\nEvery row that is written becomes an event in the same transaction; nothing can be committed and not be in the log. A \
+        "Every row that is written becomes an event in the same transaction; nothing can be committed and not be in the log. A \
          subscriber on each store gets the events while the load runs.",
     )?;
     let stores = ["EWR", "JFK", "LGA"].iter().map(|name| follow(fleet, name)).collect::<Result<Vec<_>>>()?;

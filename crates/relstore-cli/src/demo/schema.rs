@@ -117,3 +117,25 @@ impl Plane {
         Self { tailnum, year: None, plane_type, manufacturer, model, engines: None, seats: None, speed: None, engine, listed: false }
     }
 }
+
+/// The struct of this name with its attributes, as it is written here: what is read is what is used.
+pub(super) fn text_of(name: &str) -> String {
+    const SOURCE: &str = include_str!("schema.rs");
+    let lines: Vec<&str> = SOURCE.lines().collect();
+    let opening = format!("pub(crate) struct {name} {{");
+    let Some(at) = lines.iter().position(|line| *line == opening) else { return String::new() };
+    let attributes = lines[..at].iter().rev().take_while(|line| line.starts_with("#[")).count();
+    let body = lines[at..].iter().take_while(|line| **line != "}").count();
+    lines[at - attributes..=at + body].join("\n").replace("pub(crate) ", "pub ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_story_shows_what_is_used() {
+        let text = text_of("Airline");
+        assert!(text.starts_with("#[derive(Table") && text.ends_with("pub name: String,\n}"), "{text}");
+    }
+}

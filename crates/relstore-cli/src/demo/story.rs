@@ -63,6 +63,11 @@ impl Story {
         self.print(&lines)
     }
 
+    /// An empty line.
+    pub(crate) fn gap(&self) -> Outcome {
+        self.print("\n")
+    }
+
     /// An answer.
     pub(crate) fn table(&self, table: &Table) -> Outcome {
         if self.is_told { self.answer(&table.render()) } else { Ok(()) }

@@ -50,7 +50,7 @@ fn update(story: &Story, seconds: &mut Seconds, store: &RelationalStore, id: i64
     story.took(&counted(rows.len() as u64, "row"), time)?;
     story.say("And this is what everybody who follows the store hears of it. Only the columns that changed are in it:")?;
     story.answer(&event_after(store, before)?)?;
-    story.say("")
+    story.gap()
 }
 
 /// The event of the next change after `after`, as JSON.

@@ -23,6 +23,8 @@ pub(super) struct Binding {
     pub(super) id: u64,
     plan: usize,
     pub(super) columns: Vec<BoundColumn>,
+    /// The places of the key's cells in a row.
+    key: Vec<usize>,
     /// The history table holds this store's changes up to here already.
     skip: Lsn,
     /// The partition of the last row: its day and its buffer.
@@ -140,6 +142,11 @@ impl Cursor {
             rowid: row.rowid,
         };
         let changed = (row.op == Op::Update).then_some(row);
+        if changed.is_some() && binding.key.iter().any(|at| row.is_changed(*at)) {
+            // Two keys under one position: without the row that ends the old one, it would seem to live on.
+            let ended = RowMeta { op: Op::Delete.letter(), ..meta };
+            put(plans, self.bucket, binding, &ended, |buffer, columns| buffer.push(&ended, columns, row.before, None));
+        }
         put(plans, self.bucket, binding, &meta, |buffer, columns| buffer.push(&meta, columns, cells, changed));
         Ok(())
     }
@@ -181,7 +188,9 @@ impl Cursor {
         })?;
         let plan = plans.user_table(&table.name)?;
         let columns: Vec<Column> = table.stored_columns().cloned().collect();
-        let binding = self.bind_columns(plans, plan, &columns)?;
+        let mut binding = self.bind_columns(plans, plan, &columns)?;
+        let stored = |at: &usize| table.columns[..*at].iter().filter(|c| !c.is_virtual).count();
+        binding.key = table.primary_key.iter().filter(|at| table.columns.get(**at).is_some_and(|c| !c.is_virtual)).map(stored).collect();
         let planned = &mut plans.tables[plan];
         let key = table.primary_key.iter().filter_map(|at| table.columns.get(*at)).filter(|c| !c.is_virtual);
         let key: Vec<String> =
@@ -204,7 +213,7 @@ impl Cursor {
         }
         self.next_binding += 1;
         let skip = planned.base.get(&self.ns).copied().unwrap_or(Lsn::ZERO);
-        Ok(Binding { id: self.next_binding, plan, columns, skip, partition: None })
+        Ok(Binding { id: self.next_binding, plan, columns, key: Vec::new(), skip, partition: None })
     }
 
     /// Forgets where rows went: the buffers were emptied.

@@ -19,6 +19,7 @@ use crate::error::from_arrow;
 use crate::types::ColumnBuilder;
 
 /// What history says of a change beside the row.
+#[derive(Clone, Copy)]
 pub(super) struct RowMeta<'a> {
     pub(super) ns: &'a Namespace,
     pub(super) lsn: Lsn,
