@@ -33,8 +33,7 @@ pub(crate) fn at_version(connection: &Connection, version: u32) -> Result<Schema
         return Ok(Schema::default());
     }
     let rows = connection.query("/*rs*/ SELECT definition FROM main._rs_schema WHERE version=?", &[Value::from(i64::from(version))])?;
-    rows.first()
-        .map_or_else(|| Err(Error::corrupt("a schema version is missing from the store").with("schema_version", version)), parse)
+    rows.first().map_or_else(|| Err(Error::corrupt("a schema version is missing from the store").with("schema_version", version)), parse)
 }
 
 /// Keeps a schema version, in the open transaction.
@@ -89,11 +88,13 @@ fn texts(rows: Vec<Row>) -> Vec<String> {
 
 /// The columns of a table without ids, and the positions of its key.
 fn columns(connection: &Connection, table: &str) -> Result<(Vec<Column>, Vec<usize>)> {
-    const COLUMNS: &str = "/*rs*/ SELECT name, type, \"notnull\", dflt_value, pk, hidden FROM pragma_table_xinfo(?, 'main') WHERE hidden<>1 ORDER BY cid";
+    const COLUMNS: &str =
+        "/*rs*/ SELECT name, type, \"notnull\", dflt_value, pk, hidden FROM pragma_table_xinfo(?, 'main') WHERE hidden<>1 ORDER BY cid";
     let mut columns = Vec::new();
     let mut key: Vec<(i64, usize)> = Vec::new();
     for row in connection.query(COLUMNS, &[Value::from(table)])? {
-        let [Value::Text(name), Value::Text(declared), not_null, default, Value::Integer(pk), Value::Integer(hidden)] = row.as_slice() else {
+        let [Value::Text(name), Value::Text(declared), not_null, default, Value::Integer(pk), Value::Integer(hidden)] = row.as_slice()
+        else {
             return Err(Error::internal("PRAGMA table_xinfo answers in another form").with("table", table));
         };
         if *pk > 0 {

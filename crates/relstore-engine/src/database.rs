@@ -65,7 +65,14 @@ impl Database {
         Ok(Self::assemble(path, settings, None, Arc::default(), schema, range.last))
     }
 
-    fn assemble(path: &Path, settings: Settings, writer: Option<(Writer, WriterLock)>, tier: Arc<Tier>, schema: Arc<Schema>, lsn: Lsn) -> Self {
+    fn assemble(
+        path: &Path,
+        settings: Settings,
+        writer: Option<(Writer, WriterLock)>,
+        tier: Arc<Tier>,
+        schema: Arc<Schema>,
+        lsn: Lsn,
+    ) -> Self {
         let (writer, lock) = writer.unzip();
         Self {
             path: path.to_owned(),
@@ -117,7 +124,9 @@ impl Database {
     /// # Errors
     /// As [`Database::query`], and whatever `each` gives.
     pub fn query_each(&self, sql: &str, params: &[Value], each: &mut dyn FnMut(&[ValueRef<'_>]) -> Result<()>) -> Result<Vec<String>> {
-        self.reload_for(sql).and_then(|()| self.with_reader(|reader| reader.query_each(sql, params, each))).map_err(|e| explained(e, &self.schema()))
+        self.reload_for(sql)
+            .and_then(|()| self.with_reader(|reader| reader.query_each(sql, params, each)))
+            .map_err(|e| explained(e, &self.schema()))
     }
 
     /// Runs one statement: a query on a snapshot, anything else in a transaction of its own.
@@ -160,7 +169,10 @@ impl Database {
             let ended = Error::new(ErrorKind::Conflict, "the transaction was rolled back by one of its statements");
             return Err(ended.with_hint("run the whole transaction again").into());
         }
-        let writer_open = { let mut guard = guard; guard.0.take() };
+        let writer_open = {
+            let mut guard = guard;
+            guard.0.take()
+        };
         debug_assert!(writer_open.is_some());
         let committed = writer.commit()?;
         self.publish(&committed);
@@ -273,7 +285,7 @@ impl Database {
     /// Brings back the tables that a query asks for what only a whole table answers. A handle that reads only leaves them, and the query
     /// then says so.
     fn reload_for(&self, sql: &str) -> Result<()> {
-        if self.writer.is_none() || self.tier.cold().is_empty() {
+        if self.writer.is_none() || self.tier.is_empty() {
             return Ok(());
         }
         let tables = self.with_reader(|reader| reader.needs_reload(sql))?;

@@ -111,9 +111,11 @@ impl Reader {
         if self.is_follower {
             return self.follow(run);
         }
-        let cold = self.shadow.tier().cold();
-        if !self.shadow.shows(&cold) {
-            self.show(&cold)?;
+        if !(self.shadow.tier().is_empty() && self.shadow.shows_nothing()) {
+            let cold = self.shadow.tier().cold();
+            if !self.shadow.shows(&cold) {
+                self.show(&cold)?;
+            }
         }
         run()
     }

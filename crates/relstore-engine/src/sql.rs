@@ -170,8 +170,31 @@ mod tests {
     fn tokens_are_found_among_quotes_and_comments() {
         let sql = "SELECT 'a''b', \"c\"\"d\", [e f] /* ; */ FROM x -- y\nWHERE é=?1 AND z=:n AND w=1.5e3 AND v=x'00';";
         let wanted = [
-            "SELECT", "'a''b'", ",", "\"c\"\"d\"", ",", "[e f]", "FROM", "x", "WHERE", "é", "=", "?1", "AND", "z", "=", ":n", "AND", "w",
-            "=", "1.5e3", "AND", "v", "=", "x'00'", ";",
+            "SELECT",
+            "'a''b'",
+            ",",
+            "\"c\"\"d\"",
+            ",",
+            "[e f]",
+            "FROM",
+            "x",
+            "WHERE",
+            "é",
+            "=",
+            "?1",
+            "AND",
+            "z",
+            "=",
+            ":n",
+            "AND",
+            "w",
+            "=",
+            "1.5e3",
+            "AND",
+            "v",
+            "=",
+            "x'00'",
+            ";",
         ];
         assert_eq!(texts(sql), wanted);
         assert_eq!(tokens("\"c\"\"d\"")[0].name("\"c\"\"d\""), "c\"d");

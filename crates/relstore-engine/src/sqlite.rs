@@ -40,8 +40,7 @@ impl Connection {
     /// `Unavailable` if the file is not there or cannot be opened; `Corrupt` if it is no SQLite file.
     pub fn open_read_only(path: &Path) -> Result<Self> {
         let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY | rusqlite::OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let inner =
-            rusqlite::Connection::open_with_flags(path, flags).map_err(|e| from_sqlite(&e, "").with("path", path.display()))?;
+        let inner = rusqlite::Connection::open_with_flags(path, flags).map_err(|e| from_sqlite(&e, "").with("path", path.display()))?;
         inner.busy_timeout(BUSY_TIMEOUT).map_err(|e| from_sqlite(&e, ""))?;
         Ok(Self { inner })
     }

@@ -74,7 +74,9 @@ impl Writer {
         };
         let pragmas = format!("PRAGMA synchronous={synchronous}; PRAGMA cache_size=-{}; PRAGMA temp_store=MEMORY", settings.cache_kib);
         connection.execute_batch(&pragmas)?;
-        connection.execute_batch(&format!("BEGIN IMMEDIATE; {} COMMIT", catalog::ENGINE_TABLES)).map_err(|e| e.with("path", path.display()))?;
+        connection
+            .execute_batch(&format!("BEGIN IMMEDIATE; {} COMMIT", catalog::ENGINE_TABLES))
+            .map_err(|e| e.with("path", path.display()))?;
         connection.inner.set_prepared_statement_cache_capacity(256);
         let schema = Arc::new(catalog::newest(&connection)?);
         let range = log::range(&connection)?;

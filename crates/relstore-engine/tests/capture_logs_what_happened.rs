@@ -55,7 +55,12 @@ fn keys_may_change() {
 #[test]
 fn tables_without_rowid_are_captured_in_column_order() {
     let setup = ["CREATE TABLE t(v, id TEXT PRIMARY KEY, w) WITHOUT ROWID", "INSERT INTO t VALUES(1,'a',2),(2,'b',3)"];
-    let run = ["INSERT INTO t VALUES(7,'c',8)", "UPDATE t SET v=9,w=4 WHERE id='a'", "DELETE FROM t WHERE id='b'", "REPLACE INTO t VALUES(5,'a',6)"];
+    let run = [
+        "INSERT INTO t VALUES(7,'c',8)",
+        "UPDATE t SET v=9,w=4 WHERE id='a'",
+        "DELETE FROM t WHERE id='b'",
+        "REPLACE INTO t VALUES(5,'a',6)",
+    ];
     check(&setup, &run, "cuddc");
     check(&setup, &["UPDATE t SET id='z' WHERE id='a'"], "u");
 }

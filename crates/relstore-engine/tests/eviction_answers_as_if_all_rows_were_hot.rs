@@ -1,4 +1,5 @@
 //! The central test: random schemas, statements and evictions, against a store where nothing is ever evicted and against plain SQLite.
+#![allow(clippy::unwrap_used, reason = "tests may unwrap")]
 
 mod eviction_support;
 #[path = "eviction_support/statements.rs"]
@@ -12,7 +13,7 @@ use relstore_testkit::{ManualClock, Rng, seeds};
 use statements::{Schema, Statement, refill, schema, statement};
 use std::sync::Arc;
 
-const SEEDS: u64 = 150;
+const SEEDS: u64 = 60;
 const STEPS: u64 = 120;
 
 struct World {
@@ -84,7 +85,20 @@ impl World {
             whole.execute(sql, &[]).unwrap();
             plain.execute_batch(sql).unwrap();
         }
-        (Self { seed, schema, tiered, whole, plain, _dirs: dirs, history: vec![], counts: Counts::default(), had_foreign_key_failure: false }, rng)
+        (
+            Self {
+                seed,
+                schema,
+                tiered,
+                whole,
+                plain,
+                _dirs: dirs,
+                history: vec![],
+                counts: Counts::default(),
+                had_foreign_key_failure: false,
+            },
+            rng,
+        )
     }
 
     fn same<T: PartialEq + std::fmt::Debug>(&self, what: &str, tiered: &T, other: &T) {
@@ -92,13 +106,21 @@ impl World {
             let from = self.history.len().saturating_sub(std::env::var("RELSTORE_HISTORY").ok().and_then(|n| n.parse().ok()).unwrap_or(25));
             panic!(
                 "{what} differs: RELSTORE_SEED={}\nschema: {:#?}\nlast: {:#?}\nwith eviction:    {tiered:?}\nwithout eviction: {other:?}",
-                self.seed, self.schema.ddl, &self.history[from..]
+                self.seed,
+                self.schema.ddl,
+                &self.history[from..]
             );
         }
     }
 
     /// Runs the statement three times over and compares.
-    fn run(&mut self, s: &Statement, is_alone: bool, mine: impl FnOnce(&str, &Statement) -> Result<Outcome>, theirs: impl FnOnce(&str, &Statement) -> Result<Outcome>) {
+    fn run(
+        &mut self,
+        s: &Statement,
+        is_alone: bool,
+        mine: impl FnOnce(&str, &Statement) -> Result<Outcome>,
+        theirs: impl FnOnce(&str, &Statement) -> Result<Outcome>,
+    ) {
         self.history.push(format!("{} {:?}", s.sql, s.params));
         self.counts.statements += 1;
         let (a, b) = (answer(mine(&s.sql, s), s), answer(theirs(&s.sql, s), s));
@@ -209,11 +231,11 @@ fn transaction(w: &mut World, rng: &mut Rng) -> bool {
         let mut inner = Ok(());
         b = theirs.transaction(|theirs| {
             inner = transact(w, rng, mine, theirs, 0);
-            inner.as_ref().map(|()| ()).map_err(|e| Error::new(e.kind(), e.message()))
+            inner.as_ref().copied().map_err(|e| Error::new(e.kind(), e.message()))
         });
         inner
     });
-    let told = |r: &Result<()>| r.as_ref().map(|()| ()).map_err(|e| (e.kind(), e.message().to_owned()));
+    let told = |r: &Result<()>| r.as_ref().copied().map_err(|e| (e.kind(), e.message().to_owned()));
     // SQLite keeps the count of a failed insert's deferred violations if the insert also broke an immediate foreign key and no trigger was
     // on the table: its COMMIT then fails although nothing is violated.
     if a.is_ok() && w.had_foreign_key_failure && matches!(&b, Err(e) if e.message().starts_with("FOREIGN KEY")) {

@@ -74,9 +74,8 @@ fn a_failed_or_panicking_transaction_leaves_no_trace() {
 fn a_statement_that_ends_the_transaction_says_so() {
     let s = store();
     script(&s.db, &["CREATE TABLE t(id TEXT PRIMARY KEY)", "INSERT INTO t VALUES('a')"]);
-    let error = s
-        .db
-        .transaction(|tx| {
+    let error =
+        s.db.transaction(|tx| {
             tx.execute("INSERT INTO t VALUES('b')", &[])?;
             tx.execute("INSERT OR ROLLBACK INTO t VALUES('a')", &[]).unwrap_err();
             tx.execute("INSERT INTO t VALUES('c')", &[]).map(|_| ())
@@ -188,7 +187,10 @@ fn the_log_is_trimmed_only_behind_every_cursor() {
     let dir = tempfile::tempdir().unwrap();
     let settings = Settings { log_retained_bytes: 0, ..Settings::default() };
     let db = Database::open(&dir.path().join("s.db"), settings, Arc::new(ManualClock::new(0, 1))).unwrap();
-    script(&db, &["CREATE TABLE t(id INTEGER PRIMARY KEY)", "INSERT INTO t VALUES(1)", "INSERT INTO t VALUES(2)", "INSERT INTO t VALUES(3)"]);
+    script(
+        &db,
+        &["CREATE TABLE t(id INTEGER PRIMARY KEY)", "INSERT INTO t VALUES(1)", "INSERT INTO t VALUES(2)", "INSERT INTO t VALUES(3)"],
+    );
     assert_eq!(db.trim_log().unwrap(), 0, "without a cursor nothing is finished");
     db.advance_cursor("segments", Lsn::new(4)).unwrap();
     db.advance_cursor("mail", Lsn::new(2)).unwrap();

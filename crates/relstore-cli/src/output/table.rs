@@ -3,8 +3,8 @@
 use comfy_table::modifiers::UTF8_ROUND_CORNERS;
 use comfy_table::presets::UTF8_FULL_CONDENSED;
 use comfy_table::{CellAlignment, ContentArrangement};
-use relstore::Answer;
 use relstore::model::Value;
+use relstore::{Answer, AnswerColumn};
 
 /// A table of texts: numbers to the right.
 #[derive(Clone, Debug, Default)]
@@ -49,7 +49,7 @@ impl Table {
         let mut table = Self::of_names(answer.columns.iter().map(|c| c.name.clone()).collect());
         for row in &answer.rows {
             table.mark_numbers(row);
-            table.rows.push(answer.columns.iter().zip(row).map(|(column, cell)| column.text(cell)).collect());
+            table.rows.push(answer.columns.iter().zip(row).map(|(column, cell)| cell_of_answer(column, cell)).collect());
         }
         for (is_number, column) in table.are_numbers.iter_mut().zip(&answer.columns) {
             *is_number &= matches!(column.type_name.as_str(), "integer" | "real");
@@ -75,6 +75,14 @@ impl Table {
             }
         }
         table.to_string()
+    }
+}
+
+/// As [`text`], where the column says more than the cell.
+fn cell_of_answer(column: &AnswerColumn, cell: &Value) -> String {
+    match cell {
+        Value::Real(_) => text(cell),
+        _ => column.text(cell),
     }
 }
 

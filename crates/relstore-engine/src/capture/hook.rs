@@ -40,7 +40,11 @@ pub(super) unsafe extern "C" fn on_change(
                 Ok(changes) => *count += changes,
                 Err(code) => {
                     let name = String::from_utf8_lossy(&last.0).into_owned();
-                    let why = if sqlite3_preupdate_blobwrite(db) >= 0 { "an incremental blob write has no new value" } else { "a cell could not be read" };
+                    let why = if sqlite3_preupdate_blobwrite(db) >= 0 {
+                        "an incremental blob write has no new value"
+                    } else {
+                        "a cell could not be read"
+                    };
                     let error = Error::internal(format!("change capture failed, so the commit was refused: {why}"));
                     *failure = Some(error.with("table", name).with("sqlite_code", code));
                 }
@@ -53,7 +57,14 @@ pub(super) unsafe extern "C" fn on_change(
 ///
 /// # Safety
 /// Only inside the hook: the preupdate functions are valid nowhere else.
-unsafe fn pack(db: Db, operation: c_int, table: &CapturedTable, rowids: (i64, i64), created_as: Op, packed: &mut Vec<u8>) -> Result<u64, c_int> {
+unsafe fn pack(
+    db: Db,
+    operation: c_int,
+    table: &CapturedTable,
+    rowids: (i64, i64),
+    created_as: Op,
+    packed: &mut Vec<u8>,
+) -> Result<u64, c_int> {
     let rowid = |n: i64| table.with_rowid.then_some(n);
     // The cells live until the hook returns; a short row needs no allocation.
     let mut before = Cells::new();

@@ -16,9 +16,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use relstore_model::{Error, ValueRef};
 use rusqlite::ffi::{sqlite3_vtab, sqlite3_vtab_cursor};
 use rusqlite::types::{Null, ToSqlOutput, ValueRef as SqliteRef};
-use rusqlite::vtab::{
-    Context, CreateVTab, Filters, IndexConstraintOp, IndexInfo, Module, VTab, VTabConnection, VTabCursor, VTabKind,
-};
+use rusqlite::vtab::{Context, CreateVTab, Filters, IndexConstraintOp, IndexInfo, Module, VTab, VTabConnection, VTabCursor, VTabKind};
 
 use super::definition::ColdTable;
 use super::tier::{Cold, Tier};
@@ -129,7 +127,13 @@ unsafe impl<'v> VTab<'v> for ColdVtab {
 
     fn open(&'v mut self) -> rusqlite::Result<ColdCursor<'v>> {
         let walk = Walk::new(&[], Bounds::ALL, false);
-        Ok(ColdCursor { base: sqlite3_vtab_cursor::default(), link: Arc::clone(&self.link), table: self.table.clone(), walk, vtab: PhantomData })
+        Ok(ColdCursor {
+            base: sqlite3_vtab_cursor::default(),
+            link: Arc::clone(&self.link),
+            table: self.table.clone(),
+            walk,
+            vtab: PhantomData,
+        })
     }
 }
 
@@ -200,12 +204,13 @@ unsafe impl VTabCursor for ColdCursor<'_> {
     }
 }
 
-/// Narrows the bounds by a constraint on the rowid. A value that is no number narrows nothing.
+/// Narrows the bounds by a constraint on the rowid. NULL leaves no row, other values that are no number narrow nothing.
 fn narrow(bounds: &mut Bounds, operator: char, value: SqliteRef<'_>) {
     let (low, high) = match value {
         SqliteRef::Integer(i) => (i, i),
         // The cast saturates, so that what is beyond all rowids narrows to the last of them and no further.
         SqliteRef::Real(r) if !r.is_nan() => (r.floor() as i64, r.ceil() as i64),
+        SqliteRef::Null => return *bounds = Bounds::NONE,
         _ => return,
     };
     if operator != '<' {

@@ -159,7 +159,9 @@ fn foreign_obstacle(connection: &Connection, schema: &Schema, table: &Table, ref
         if (matches!(kind.as_str(), "trigger" | "view") || is_virtual) && names(&code, &table.name) {
             return Ok(Some(format!("{} {name} names it", if is_virtual { "virtual table" } else { &kind })));
         }
-        if kind == "trigger" && let Some(reference) = references.iter().find(|r| names(&code, &r.parent)) {
+        if kind == "trigger"
+            && let Some(reference) = references.iter().find(|r| names(&code, &r.parent))
+        {
             return Ok(Some(format!("trigger {name} names its parent {}", reference.parent)));
         }
         if kind == "table" && name.eq_ignore_ascii_case(&table.name) && code != table.sql {

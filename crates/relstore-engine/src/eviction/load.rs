@@ -34,7 +34,9 @@ pub(crate) fn load(connection: &Connection, schema: &Schema) -> Result<Arc<Cold>
         let id = group[0].table;
         let table = schema.by_id(id).ok_or_else(|| Error::corrupt("evicted rows of a table that does not exist").with("table_id", id.0))?;
         let known = describe(connection, schema, table).map_err(|e| {
-            Error::corrupt("a table with evicted rows was changed by a program that cannot know of them").with("table", &table.name).with_source(e)
+            Error::corrupt("a table with evicted rows was changed by a program that cannot know of them")
+                .with("table", &table.name)
+                .with_source(e)
         })?;
         cold.tables.push(known.with_files(group.to_vec()));
     }

@@ -125,8 +125,7 @@ fn scan(
     each: &mut dyn FnMut(i64, &[ValueRef<'_>]) -> Result<()>,
 ) -> Result<()> {
     let columns: Vec<String> = table.stored_columns().map(|c| quote(&c.name)).collect();
-    let sql =
-        format!("/*rs*/ SELECT {id}, {} FROM main.{} WHERE ({predicate}\n) ORDER BY {id}", columns.join(", "), quote(&table.name));
+    let sql = format!("/*rs*/ SELECT {id}, {} FROM main.{} WHERE ({predicate}\n) ORDER BY {id}", columns.join(", "), quote(&table.name));
     let failed = |e: rusqlite::Error| from_sqlite(&e, &sql);
     let mut statement = connection.inner.prepare(&sql).map_err(failed)?;
     let mut rows = statement.query(rusqlite::params_from_iter(params.iter().map(crate::sqlite::Bound))).map_err(failed)?;

@@ -5,9 +5,8 @@ use std::ops::Range;
 use super::statement::Text;
 use crate::sql::TokenKind;
 
-const NEVER_THE_SAME: &[&str] = &[
-    "random", "randomblob", "changes", "total_changes", "last_insert_rowid", "current_time", "current_date", "current_timestamp",
-];
+const NEVER_THE_SAME: &[&str] =
+    &["random", "randomblob", "changes", "total_changes", "last_insert_rowid", "current_time", "current_date", "current_timestamp"];
 
 const OF_TIME: &[&str] = &["date", "time", "datetime", "julianday", "unixepoch", "strftime", "timediff"];
 

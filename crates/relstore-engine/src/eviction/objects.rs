@@ -116,11 +116,13 @@ fn before_update(table: &ColdTable) -> String {
 }
 
 fn before_parent_goes(table: &ColdTable, reference: &Reference, number: usize) -> [String; 2] {
-    let children: Vec<String> =
-        reference.pairs.iter().map(|(child, parent)| may_equal(&format!("_rs_c.{}", quote(child)), &format!("OLD.{}", quote(parent)))).collect();
+    let children: Vec<String> = reference
+        .pairs
+        .iter()
+        .map(|(child, parent)| may_equal(&format!("_rs_c.{}", quote(child)), &format!("OLD.{}", quote(parent))))
+        .collect();
     let children = children.join(" AND ");
-    let changes: Vec<String> =
-        reference.pairs.iter().map(|(_, p)| format!("NEW.{0} COLLATE BINARY IS NOT OLD.{0}", quote(p))).collect();
+    let changes: Vec<String> = reference.pairs.iter().map(|(_, p)| format!("NEW.{0} COLLATE BINARY IS NOT OLD.{0}", quote(p))).collect();
     let watched: Vec<String> = reference.pairs.iter().map(|(_, p)| quote(p)).collect();
     let suffix = format!("{}_{number}", table.id.0);
     let update = format!("UPDATE OF {}, rowid, oid, _rowid_", watched.join(", "));

@@ -51,6 +51,11 @@ impl Shadow {
         self.cold.borrow().is_empty() && !self.has_functions.get()
     }
 
+    /// Whether there are no temp objects.
+    pub(crate) fn shows_nothing(&self) -> bool {
+        self.is_made.get() && self.cold.borrow().is_empty()
+    }
+
     /// Whether the temp objects show exactly this.
     pub(crate) fn shows(&self, cold: &Arc<Cold>) -> bool {
         self.is_made.get() && Arc::ptr_eq(&self.cold.borrow(), cold)
@@ -139,7 +144,10 @@ impl Shadow {
         };
         let result = match select() {
             Ok(0) => Ok(true),
-            Ok(_) => objects::bring_back(table).iter().try_for_each(|sql| connection.execute(&format!("/*rs*/ {sql}"), &[]).map(|_| ())).map(|()| true),
+            Ok(_) => objects::bring_back(table)
+                .iter()
+                .try_for_each(|sql| connection.execute(&format!("/*rs*/ {sql}"), &[]).map(|_| ()))
+                .map(|()| true),
             Err(_) => {
                 // What is wrong with it the statement itself will say.
                 drop(self.link.take_failure());

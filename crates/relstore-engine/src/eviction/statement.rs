@@ -115,7 +115,8 @@ impl<'a> Text<'a> {
 
     fn verb_at(&self) -> Option<usize> {
         let is_verb = |at: usize| {
-            ["INSERT", "UPDATE", "DELETE"].iter().any(|v| self.is_word(at, v)) || (self.is_word(at, "REPLACE") && self.is_word(at + 1, "INTO"))
+            ["INSERT", "UPDATE", "DELETE"].iter().any(|v| self.is_word(at, v))
+                || (self.is_word(at, "REPLACE") && self.is_word(at + 1, "INTO"))
         };
         if !self.is_word(0, "WITH") {
             return is_verb(0).then_some(0);

@@ -5,7 +5,7 @@
 //! if it is the same even number, no such commit fell between, and the files it knows are the snapshot's. So readers hold no lock and wait
 //! only for a commit that is just happening.
 
-use std::sync::atomic::{AtomicU64, Ordering, fence};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use relstore_model::{Error, Result, Row};
@@ -29,6 +29,8 @@ impl Cold {
 #[derive(Default)]
 pub(crate) struct Tier {
     number: AtomicU64,
+    /// Beside `cold`, so that a store that never evicted pays one load a statement.
+    has_cold: AtomicBool,
     moving: Mutex<()>,
     cold: RwLock<Arc<Cold>>,
     source: RwLock<Option<Arc<dyn ColdSource>>>,
@@ -52,6 +54,11 @@ impl Tier {
         self.number.load(Ordering::SeqCst) == number
     }
 
+    /// Whether nothing is cold, by the last commit.
+    pub(crate) fn is_empty(&self) -> bool {
+        !self.has_cold.load(Ordering::SeqCst)
+    }
+
     /// What is cold, by the last commit.
     pub(crate) fn cold(&self) -> Arc<Cold> {
         Arc::clone(&self.cold.read().unwrap_or_else(PoisonError::into_inner))
@@ -59,6 +66,7 @@ impl Tier {
 
     /// Sets what is cold when the database is opened.
     pub(crate) fn set(&self, cold: Arc<Cold>) {
+        self.has_cold.store(!cold.is_empty(), Ordering::SeqCst);
         *self.cold.write().unwrap_or_else(PoisonError::into_inner) = cold;
     }
 

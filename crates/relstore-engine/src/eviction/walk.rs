@@ -17,6 +17,7 @@ pub(super) struct Bounds {
 
 impl Bounds {
     pub(super) const ALL: Self = Self { low: i64::MIN, high: i64::MAX };
+    pub(super) const NONE: Self = Self { low: i64::MAX, high: i64::MIN };
 }
 
 /// A walk. It stands before its first row until [`Walk::advance`] is called.
@@ -41,7 +42,8 @@ enum Order {
 
 impl Walk {
     pub(super) fn new(files: &[ColdFile], bounds: Bounds, is_descending: bool) -> Self {
-        let mut files: Vec<&ColdFile> = files.iter().filter(|f| f.rowid_min <= bounds.high && f.rowid_max >= bounds.low).collect();
+        let mut files: Vec<&ColdFile> =
+            files.iter().filter(|f| bounds.low <= bounds.high && f.rowid_min <= bounds.high && f.rowid_max >= bounds.low).collect();
         files.sort_by_key(|f| (f.rowid_min, f.id));
         let mut groups: Vec<(i64, Vec<ColdFile>)> = Vec::new();
         for file in files {

@@ -34,9 +34,8 @@ fn from_code(code: &rusqlite::ffi::Error, message: &str, sql: &str) -> Error {
         ErrorCode::SystemIoFailure => unavailable("the disk reported an error: check it and its free space"),
         ErrorCode::OperationInterrupted => Error::new(ErrorKind::Conflict, "the statement was interrupted"),
         ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => Error::corrupt(message),
-        ErrorCode::AuthorizationForStatementDenied => {
-            Error::unsupported(message).with_hint("transactions, ATTACH and the engine's own tables are reached through the API, not by SQL")
-        }
+        ErrorCode::AuthorizationForStatementDenied => Error::unsupported(message)
+            .with_hint("transactions, ATTACH and the engine's own tables are reached through the API, not by SQL"),
         ErrorCode::TooBig => Error::invalid(message).with_hint("a row or a value may have one gigabyte at the most"),
         _ if message.starts_with("no such table") || message.starts_with("no such column") => Error::not_found(message),
         _ => Error::invalid(message),

@@ -76,10 +76,9 @@ pub fn replayed(db: &Database) -> State {
         match change {
             Change::Schema(new) => {
                 for (id, rows) in &mut rows {
-                    let (Some(old), Some(new)) = (
-                        schema.tables.iter().find(|t| t.id.0 == *id),
-                        new.schema.tables.iter().find(|t| t.id.0 == *id),
-                    ) else {
+                    let (Some(old), Some(new)) =
+                        (schema.tables.iter().find(|t| t.id.0 == *id), new.schema.tables.iter().find(|t| t.id.0 == *id))
+                    else {
                         rows.clear();
                         continue;
                     };

@@ -1,7 +1,6 @@
 //! Random schemas and statements, by seed.
 #![allow(unreachable_pub, reason = "the test file that uses it is the whole crate")]
 
-
 use relstore_model::Value;
 use relstore_testkit::Rng;
 
@@ -165,9 +164,8 @@ impl Builder<'_> {
             format!("SELECT {} FROM {} AS o WHERE {} ORDER BY o.id", cells.join(", "), o.name, self.predicate(o, tables, "o"))
         } else {
             let count = if self.percent(30) { 1 + self.n(3) } else { 1 };
-            let rows: Vec<String> = (0..count)
-                .map(|_| format!("({})", columns.iter().map(|c| self.value(c.1)).collect::<Vec<_>>().join(", ")))
-                .collect();
+            let rows: Vec<String> =
+                (0..count).map(|_| format!("({})", columns.iter().map(|c| self.value(c.1)).collect::<Vec<_>>().join(", "))).collect();
             format!("VALUES {}", rows.join(", "))
         };
         let upsert = if or.is_empty() && self.percent(40) { self.upsert(t) } else { String::new() };
@@ -182,7 +180,10 @@ impl Builder<'_> {
             1 => format!(" ON CONFLICT({key}) DO NOTHING"),
             2 => format!(" ON CONFLICT({key}) DO UPDATE SET v=excluded.v, id=excluded.id"),
             3 if t.keys.len() > 1 => {
-                format!(" ON CONFLICT({}) DO UPDATE SET v=1 ON CONFLICT({}) DO UPDATE SET v=excluded.v+2 WHERE {}.v<9", t.keys[0], t.keys[1], t.name)
+                format!(
+                    " ON CONFLICT({}) DO UPDATE SET v=1 ON CONFLICT({}) DO UPDATE SET v=excluded.v+2 WHERE {}.v<9",
+                    t.keys[0], t.keys[1], t.name
+                )
             }
             _ => format!(" ON CONFLICT({key}) DO UPDATE SET v={}.v+excluded.v", t.name),
         }
@@ -234,7 +235,9 @@ impl Builder<'_> {
             5 => format!("SELECT DISTINCT v FROM {t_name} AS a WHERE {p}"),
             6 => format!("SELECT a.id, (SELECT count(*) FROM {o} AS b WHERE {on}) AS n FROM {t_name} AS a WHERE {p}"),
             7 => format!("SELECT id, v, row_number() OVER (ORDER BY v, id) FROM {t_name} AS a WHERE {p} AND id IS NOT NULL"),
-            8 | 9 => return (format!("SELECT id, v FROM {t_name} AS a WHERE id IS NOT NULL AND {p} ORDER BY id DESC LIMIT 4 OFFSET 1"), true),
+            8 | 9 => {
+                return (format!("SELECT id, v FROM {t_name} AS a WHERE id IS NOT NULL AND {p} ORDER BY id DESC LIMIT 4 OFFSET 1"), true);
+            }
             10 => return (format!("SELECT id FROM {t_name} AS a WHERE id IS NOT NULL AND {p} ORDER BY v, id LIMIT 5"), true),
             11 => format!("SELECT id FROM {t_name} AS a WHERE {p} UNION SELECT v FROM {o}"),
             12 => format!("SELECT a.id FROM {t_name} AS a WHERE {p} AND NOT EXISTS (SELECT 1 FROM {o} AS b WHERE {on})"),
@@ -258,7 +261,12 @@ pub fn refill(r: &mut Rng, tables: &[Table]) -> Vec<Statement> {
                 .columns
                 .iter()
                 .map(|c| match c.1 {
-                    'f' => format!("(SELECT {} FROM {} ORDER BY id LIMIT 1 OFFSET {})", if c.0 == "gid" { "id" } else { "ifnull(id, u)" }, if c.0 == "gid" { "g" } else { "p" }, r.below(6)),
+                    'f' => format!(
+                        "(SELECT {} FROM {} ORDER BY id LIMIT 1 OFFSET {})",
+                        if c.0 == "gid" { "id" } else { "ifnull(id, u)" },
+                        if c.0 == "gid" { "g" } else { "p" },
+                        r.below(6)
+                    ),
                     't' => "'w'".to_owned(),
                     _ => (1 + r.below(14)).to_string(),
                 })
