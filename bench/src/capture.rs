@@ -51,7 +51,9 @@ impl rusqlite::ToSql for Bound<'_> {
 
 fn bare_file(path: &Path, rows: &[Vec<Value>], per_commit: usize) -> rusqlite::Result<f64> {
     let db = rusqlite::Connection::open(path)?;
-    db.execute_batch("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON; PRAGMA cache_size=-16384; PRAGMA temp_store=MEMORY")?;
+    db.execute_batch(
+        "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON; PRAGMA cache_size=-16384; PRAGMA temp_store=MEMORY",
+    )?;
     db.execute_batch(CREATE)?;
     let begun = Instant::now();
     for chunk in rows.chunks(per_commit) {

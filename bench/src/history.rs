@@ -39,7 +39,14 @@ pub(crate) async fn archive_and_restore(rows: &[Vec<Value>], rounds: usize) -> R
     }
     let [archive, parquet, restore, bare] = rates.map(median);
     Ok(vec![
-        Line { what: "archive: log to Iceberg", unit: "rows/s", ours: archive, peer: "Parquet encoding alone, 1 thread", theirs: parquet, note },
+        Line {
+            what: "archive: log to Iceberg",
+            unit: "rows/s",
+            ours: archive,
+            peer: "Parquet encoding alone, 1 thread",
+            theirs: parquet,
+            note,
+        },
         Line {
             what: "restore into a new folder",
             unit: "rows/s",

@@ -104,13 +104,9 @@ impl Drop for Subscription {
 
 fn follow_log(shared: &Shared, db: &Database, ns: &Namespace, images: Images, mut handler: impl FnMut(&[UnifiedEvent])) {
     let mut run = || -> Result<()> {
-        while let Some(after) = shared.wait(|s| {
-            if s.is_closing {
-                Some(None)
-            } else {
-                (s.committed > s.handled).then_some(Some(s.handled))
-            }
-        }) {
+        while let Some(after) =
+            shared.wait(|s| if s.is_closing { Some(None) } else { (s.committed > s.handled).then_some(Some(s.handled)) })
+        {
             for commit in db.commits_after(after, Subscription::READ_BYTES)? {
                 let mut schema = db.schema_at(commit.schema_version)?;
                 let events = events_of(ns, &commit, &mut schema, images)?;

@@ -1,4 +1,5 @@
 //! What is in the bucket is the log: whole commits, no gap, no overlap, whatever happened on the way.
+#![allow(clippy::unwrap_used, reason = "a test that cannot set itself up has failed")]
 
 use std::sync::Arc;
 

@@ -100,10 +100,16 @@ impl Authorizer {
             | AuthAction::AlterTable { table_name, .. }
             | AuthAction::CreateIndex { table_name, .. }
             | AuthAction::DropIndex { table_name, .. }
-            | AuthAction::CreateTrigger { table_name, .. }
-            | AuthAction::DropTrigger { table_name, .. }
             | AuthAction::CreateVtable { table_name, .. }
             | AuthAction::DropVtable { table_name, .. } => shape(table_name),
+            // A trigger of the engine's prefix may write the engine's tables: no user may make one, nor take one away.
+            AuthAction::CreateTrigger { table_name, trigger_name }
+            | AuthAction::DropTrigger { table_name, trigger_name }
+            | AuthAction::CreateTempTrigger { table_name, trigger_name }
+            | AuthAction::DropTempTrigger { table_name, trigger_name } => match shape(table_name) {
+                Authorization::Allow => allow_if(!is_reserved(trigger_name)),
+                refused => refused,
+            },
             AuthAction::CreateView { view_name } | AuthAction::DropView { view_name } => shape(view_name),
             AuthAction::Pragma { pragma_name, pragma_value } => {
                 let named = |list: &[&str]| list.iter().any(|p| p.eq_ignore_ascii_case(pragma_name));

@@ -1,4 +1,4 @@
-//! Plain SQLite: a connection that speaks [`Value`] and [`Error`].
+//! Plain SQLite: a connection that speaks [`Value`] and [`relstore_model::Error`].
 //!
 //! The engine's own database is built on it, and so is the catalog of history tables, which is a SQLite file that other programs read.
 //! No capture, no log, no policy: only the translation of values and errors. This module and its children alone name rusqlite.

@@ -1,4 +1,5 @@
 //! The log replayed into an empty store gives the store, whatever the statements were.
+#![allow(clippy::unwrap_used, reason = "a test that cannot set itself up has failed")]
 
 mod common;
 

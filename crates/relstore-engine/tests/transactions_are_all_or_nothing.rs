@@ -1,4 +1,5 @@
 //! Transactions: nested, rolled back, panicking, and the order of what they leave.
+#![allow(clippy::unwrap_used, reason = "a test that cannot set itself up has failed")]
 
 mod common;
 
@@ -111,12 +112,18 @@ fn user_sql_cannot_drive_transactions_or_touch_the_engine() {
         "DROP TABLE _rs_log",
         "CREATE TABLE _rs_mine(x)",
         "DELETE FROM sqlite_schema",
+        "CREATE TRIGGER _rs_x AFTER INSERT ON t BEGIN DELETE FROM _rs_log; END",
+        "CREATE TEMP TRIGGER _RS_x AFTER INSERT ON t BEGIN DELETE FROM _rs_log; END",
     ] {
         let result = s.db.transaction(|tx| tx.execute(sql, &[]));
         assert!(result.is_err(), "{sql} was allowed");
         assert!(s.db.execute(sql, &[]).is_err(), "{sql} was allowed");
     }
-    assert_eq!(s.db.query("SELECT count(*) FROM _rs_log", &[]).unwrap().rows[0][0], Value::Integer(1), "reading is allowed");
+    // A trigger of another name can be made, and fails when it fires.
+    script(&s.db, &["CREATE TRIGGER x AFTER INSERT ON t BEGIN DELETE FROM _rs_log; END"]);
+    assert!(s.db.execute("INSERT INTO t VALUES('a')", &[]).is_err());
+    script(&s.db, &["DROP TRIGGER x"]);
+    assert_eq!(s.db.query("SELECT count(*) FROM _rs_log", &[]).unwrap().rows[0][0], Value::Integer(3), "reading is allowed");
     assert_log_is_true(&s.db);
 }
 

@@ -1,11 +1,11 @@
 //! Parquet in memory, as views and evicted rows have it.
 
+use arrow::array::RecordBatch;
+use bytes::Bytes;
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::properties::WriterProperties;
-use arrow::array::RecordBatch;
-use bytes::Bytes;
 use relstore_model::{Error, Result};
 
 /// One batch as a Parquet file, zstd level 1.

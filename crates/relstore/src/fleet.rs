@@ -61,7 +61,8 @@ impl Fleet {
         std::fs::create_dir_all(dir.join("hot")).map_err(|e| unusable(&dir, e))?;
         let fleet = Self::assemble(dir)?;
         // Last: a folder without its marker is no installation, and making one can be tried again.
-        let marker = serde_json::to_vec(&Marker { format: FORMAT }).map_err(|e| Error::internal("a marker cannot be written").with_source(e))?;
+        let marker =
+            serde_json::to_vec(&Marker { format: FORMAT }).map_err(|e| Error::internal("a marker cannot be written").with_source(e))?;
         std::fs::write(fleet.dir.join(MARKER), marker).map_err(|e| unusable(&fleet.dir, e))?;
         Ok(fleet)
     }
@@ -81,10 +82,12 @@ impl Fleet {
             }
             Err(e) => return Err(unusable(&dir, e)),
         };
-        let marker: Marker =
-            serde_json::from_slice(&marker).map_err(|e| Error::corrupt("relstore.json cannot be read").with("dir", dir.display()).with_source(e))?;
+        let marker: Marker = serde_json::from_slice(&marker)
+            .map_err(|e| Error::corrupt("relstore.json cannot be read").with("dir", dir.display()).with_source(e))?;
         if marker.format != FORMAT {
-            return Err(Error::unsupported("an installation of another format").with("format", marker.format).with_hint("use a newer relstore"));
+            return Err(Error::unsupported("an installation of another format")
+                .with("format", marker.format)
+                .with_hint("use a newer relstore"));
         }
         Self::assemble(dir)
     }

@@ -83,7 +83,9 @@ async fn answers_writes_and_errors_are_those_of_a_hot_table() {
     same("UPDATE events SET n=n+1 WHERE id<20");
     let ops: Vec<_> = [&store, &hot]
         .iter()
-        .map(|s| s.events_after(events_before, 10_000).expect("events").into_iter().map(|e| (e.op, e.key, e.before, e.after)).collect::<Vec<_>>())
+        .map(|s| {
+            s.events_after(events_before, 10_000).expect("events").into_iter().map(|e| (e.op, e.key, e.before, e.after)).collect::<Vec<_>>()
+        })
         .collect();
     assert_eq!(ops[0], ops[1], "and emits the same events");
 }
@@ -93,7 +95,7 @@ async fn evicted_rows_outlive_the_process_and_are_read_beside_a_writer() {
     let dir = tempfile::tempdir().expect("a folder");
     let ns = Namespace::new("s").expect("a name");
     let fleet = filled(dir.path().join("fleet").as_path()).await;
-    let before: Vec<_> = QUERIES.iter().map(|q| rows(&*fleet.store(&ns).expect("a store"), q)).collect();
+    let before: Vec<_> = QUERIES.iter().map(|q| rows(&fleet.store(&ns).expect("a store"), q)).collect();
     fleet.evict(&ns, "events", "id % 3 = 0").await.expect("evicted");
     fleet.evict(&ns, "events", "id % 3 = 1").await.expect("evicted");
     let beside = fleet.read_store(&ns).expect("a reader");

@@ -68,7 +68,9 @@ fn statement(rng: &mut Rng, added: &mut u32) -> String {
         _ => "1".to_owned(),
     };
     match rng.below(14) {
-        0..=2 => format!("INSERT INTO parents(id, v, flag) VALUES('p{n}', {cell}, {}) ON CONFLICT(id) DO UPDATE SET v=excluded.v", rng.below(2)),
+        0..=2 => {
+            format!("INSERT INTO parents(id, v, flag) VALUES('p{n}', {cell}, {}) ON CONFLICT(id) DO UPDATE SET v=excluded.v", rng.below(2))
+        }
         3 | 4 => format!("INSERT OR REPLACE INTO children VALUES({n}, 'b{}', (SELECT max(id) FROM parents), {cell})", rng.below(3)),
         5 => format!("UPDATE children SET x={cell} WHERE a={n}"),
         6 => format!("UPDATE OR IGNORE parents SET id='q{n}' WHERE id='p{n}' AND id NOT IN (SELECT parent FROM children)"),
@@ -141,7 +143,10 @@ async fn a_position_inside_a_commit_means_the_commit_before_and_one_outside_is_r
         assert_eq!(error.kind(), ErrorKind::Invalid);
         assert!(error.hint().expect("a way out").contains("LSN 1 to 5"), "{error:?}");
     }
-    assert_eq!(fleet.restore(&ns("b"), At::Lsn(Lsn::new(1)), &dir.path().join("x")).await.expect_err("no such store").kind(), ErrorKind::NotFound);
+    assert_eq!(
+        fleet.restore(&ns("b"), At::Lsn(Lsn::new(1)), &dir.path().join("x")).await.expect_err("no such store").kind(),
+        ErrorKind::NotFound
+    );
     let occupied = fleet.restore(&ns("a"), At::Lsn(Lsn::new(2)), &dir.path().join("r")).await.expect_err("not empty");
     assert_eq!(occupied.kind(), ErrorKind::Conflict);
     assert!(!dir.path().join("x").exists(), "a refused restore leaves nothing");

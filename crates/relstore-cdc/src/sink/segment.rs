@@ -53,12 +53,8 @@ impl Sink for SegmentSink {
     }
 
     async fn deliver(&mut self, batch: &ChangeBatch) -> Result<u64> {
-        let segment = Segment {
-            namespace: batch.ns.clone(),
-            epoch: self.epoch,
-            commits: batch.commits.clone(),
-            schemas: batch.schemas.clone(),
-        };
+        let segment =
+            Segment { namespace: batch.ns.clone(), epoch: self.epoch, commits: batch.commits.clone(), schemas: batch.schemas.clone() };
         let path = layout::segment_path(&self.ns, self.epoch, segment.lsn_first(), segment.lsn_last());
         let bytes = segment.encode();
         let size = bytes.len() as u64;

@@ -71,7 +71,7 @@ pub(crate) struct Weather {
 
 /// A flight. Its `id` is its place in the source file, from 1.
 #[derive(Table, Clone, Debug, PartialEq)]
-#[table(name = "flights", unique(carrier, flight, time_hour, origin), crate = "relstore::orm")]
+#[table(name = "flights", crate = "relstore::orm")]
 pub(crate) struct Flight {
     #[column(primary_key)]
     pub(crate) id: i64,

@@ -3,10 +3,10 @@
 use std::io::{self, IsTerminal, Write};
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
 use crate::failure::Outcome;
-use crate::output::number::took;
+use crate::output::number::{rate, took};
 use crate::output::style::Style;
 use crate::output::table::Table;
 
@@ -89,8 +89,14 @@ impl Story {
         let is_seen = io::stderr().is_terminal();
         let target = if is_seen { ProgressDrawTarget::stderr_with_hz(15) } else { ProgressDrawTarget::hidden() };
         let bar = ProgressBar::with_draw_target(Some(total), target);
-        let style = ProgressStyle::with_template("   {bar:50} {human_pos} of {human_len} rows, {per_sec}");
-        bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+        let style = ProgressStyle::with_template("   {bar:50} {human_pos} of {human_len} rows, {rate} rows/s");
+        let with_rate = style.map(|style| {
+            style.with_key("rate", |state: &ProgressState, out: &mut dyn std::fmt::Write| {
+                // Nobody is helped by an error here.
+                let _ = out.write_str(&rate(state.pos(), state.elapsed()));
+            })
+        });
+        bar.with_style(with_rate.unwrap_or_else(|_| ProgressStyle::default_bar()))
     }
 
     fn print(&self, text: &str) -> Outcome {

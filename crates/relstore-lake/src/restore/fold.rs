@@ -82,12 +82,13 @@ impl<'a> Fold<'a> {
         let versions = system_column(&batch, system::SCHEMA_VERSION)?.as_primitive::<Int32Type>().values().to_vec();
         let at = self.batches.len();
         let mut reading: Option<(i32, TableId, Layout)> = None;
-        for row in 0..batch.num_rows() {
-            let version = versions[row];
+        for (row, version) in versions.iter().copied().enumerate() {
             if reading.as_ref().is_none_or(|(v, _, _)| *v != version) {
                 let schema = self.schemas.version(version as u32)?;
                 let Some(table) = schema.by_name(name) else {
-                    return Err(Error::corrupt("a row of a table that its schema lacks").with("table", name).with("schema_version", version));
+                    return Err(Error::corrupt("a row of a table that its schema lacks")
+                        .with("table", name)
+                        .with("schema_version", version));
                 };
                 reading = Some((version, table.id, Layout::new(table, self.schemas.at_target(), &batch)));
             }
@@ -168,14 +169,18 @@ impl<'a> Fold<'a> {
                 Place::Batch { batch, row } => {
                     let history = &self.batches[*batch];
                     let version = history.versions[*row];
-                    if !layouts.contains_key(&(*batch, version)) {
-                        let schema = self.schemas.version(version as u32)?;
-                        let then = schema.by_name(&history.name).ok_or_else(|| Error::corrupt("a table is missing").with("table", &history.name))?;
-                        layouts.insert((*batch, version), Layout::new(then, self.schemas.at_target(), &history.batch));
-                    }
+                    let layout = match layouts.entry((*batch, version)) {
+                        std::collections::hash_map::Entry::Occupied(known) => known.into_mut(),
+                        std::collections::hash_map::Entry::Vacant(slot) => {
+                            let schema = self.schemas.version(version as u32)?;
+                            let missing = || Error::corrupt("a row of a table that its schema lacks").with("table", &history.name);
+                            let then = schema.by_name(&history.name).ok_or_else(missing)?;
+                            slot.insert(Layout::new(then, self.schemas.at_target(), &history.batch))
+                        }
+                    };
                     let rowids = system_column(&history.batch, system::ROWID)?.as_primitive::<Int64Type>();
                     let rowid = (!rowids.is_null(*row)).then(|| rowids.value(*row));
-                    each(rowid, layouts[&(*batch, version)].row(&history.batch, *row)?)?;
+                    each(rowid, layout.row(&history.batch, *row)?)?;
                 }
                 Place::Owned(i) => each(self.owned[*i].0, self.owned[*i].1.clone())?,
                 Place::Gone => {}

@@ -65,7 +65,9 @@ impl Schemas {
 
     /// The schema of this version.
     pub(super) fn version(&self, version: u32) -> Result<&Schema> {
-        self.by_version.get(&version).ok_or_else(|| Error::corrupt("history lacks a schema that its rows are read with").with("schema_version", version))
+        self.by_version
+            .get(&version)
+            .ok_or_else(|| Error::corrupt("history lacks a schema that its rows are read with").with("schema_version", version))
     }
 
     /// Every name that some table ever had.

@@ -84,7 +84,8 @@ async fn archived(lake: &Lake, ns: &Namespace) -> Result<Vec<Extent>> {
         let scan = loaded.scan().select([system::LSN, system::TS, system::TXID]).with_filter(of_store).build().map_err(fail)?;
         let mut batches = scan.to_arrow().await.map_err(fail)?;
         while let Some(batch) = batches.try_next().await.map_err(fail)? {
-            let column = |name| batch.column_by_name(name).ok_or_else(|| Error::corrupt("a history table lacks a column").with("column", name));
+            let column =
+                |name| batch.column_by_name(name).ok_or_else(|| Error::corrupt("a history table lacks a column").with("column", name));
             let lsns = column(system::LSN)?.as_primitive::<Int64Type>();
             let times = column(system::TS)?.as_primitive::<TimestampMicrosecondType>();
             let txids = column(system::TXID)?.as_string::<i32>();

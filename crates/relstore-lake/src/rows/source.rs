@@ -68,7 +68,8 @@ impl ColdSource for ParquetRows {
             return Ok(Arc::clone(known) as Arc<dyn ColdRows>);
         }
         let schema = (self.schema)();
-        let table = schema.by_id(file.table).ok_or_else(|| Error::corrupt("evicted rows of a table that is gone").with("path", &file.path))?;
+        let table =
+            schema.by_id(file.table).ok_or_else(|| Error::corrupt("evicted rows of a table that is gone").with("path", &file.path))?;
         let decoded = Arc::new(File::decode(&file.path, self.fetch(&file.path)?, table)?);
         if decoded.rowids.len() as u64 != file.rows {
             return Err(Error::corrupt("a file of evicted rows has another number of rows")
@@ -114,7 +115,8 @@ impl File {
         let first = batches.first().ok_or_else(|| corrupt("is empty"))?;
         let batch = concat_batches(&first.schema(), &batches).map_err(|e| from_arrow(e, &table.name))?;
         let columns: Vec<_> = table.stored_columns().collect();
-        let is_the_table = batch.num_columns() == columns.len() + 1 && columns.iter().zip(batch.schema().fields()).all(|(c, f)| c.name == *f.name());
+        let is_the_table =
+            batch.num_columns() == columns.len() + 1 && columns.iter().zip(batch.schema().fields()).all(|(c, f)| c.name == *f.name());
         if !is_the_table {
             return Err(corrupt("has other columns than its table").with("table", &table.name));
         }

@@ -67,8 +67,7 @@ pub async fn refresh(bucket: &Bucket, definition: &ViewDefinition, stores: &[(Na
     }
     let live: Vec<String> = partitions.values().map(|p| p.path.clone()).collect();
     let retired = old.as_ref().map(|m| m.partitions.values().map(|p| p.path.clone()).filter(|p| !live.contains(p)).collect());
-    let manifest =
-        ViewManifest { definition: definition.clone(), columns, watermarks, partitions, retired: retired.unwrap_or_default() };
+    let manifest = ViewManifest { definition: definition.clone(), columns, watermarks, partitions, retired: retired.unwrap_or_default() };
     manifest.swap(bucket, old_bytes.as_ref()).await.map_err(|e| e.with("view", &definition.name))?;
     delete_retired(bucket, old.as_ref()).await?;
     report.partitions = manifest.partitions.len() as u64;

@@ -15,9 +15,7 @@ type State = BTreeMap<(String, i64), (Option<String>, Option<f64>)>;
 fn random_history(random: &mut SmallRng) -> (Vec<Version>, State) {
     let (mut versions, mut state) = (Vec::new(), State::new());
     for ns in ["acme", "beta", "gamma/eu"] {
-        let mut lsn = 0;
-        for _ in 0..random.random_range(0..120) {
-            lsn += 1;
+        for lsn in 1..=random.random_range(0..120) {
             let id = random.random_range(0..25);
             let key = (ns.to_owned(), id);
             let name = random.random_bool(0.9).then(|| format!("n{}", random.random_range(0..1000)));

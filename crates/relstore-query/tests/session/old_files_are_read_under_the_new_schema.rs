@@ -74,7 +74,7 @@ async fn a_widened_column_reads_and_filters_as_the_wide_type() {
     let table = append(&lake, &table, &[version("acme", 1, "c", 1, "Ada"), version("acme", 2, "c", 2, "Bob")]).await;
     let table = evolved(&table, |f| {
         if f.name == "_schema_version" {
-            f.field_type = Box::new(Type::Primitive(PrimitiveType::Long));
+            *f.field_type = Type::Primitive(PrimitiveType::Long);
         }
     });
     let session = session(&table).await;
