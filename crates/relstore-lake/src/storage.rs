@@ -1,6 +1,6 @@
 //! Iceberg's storage over the one bucket: no second client, no second set of credentials.
 //!
-//! Locations (`file:///root/lake/users/data/….parquet`) come in, objects of the bucket are read and written. A write is
+//! Locations (`file:///srv/lake/users/data/….parquet`) come in, objects of the bucket are read and written. A write is
 //! [`Bucket::put_new`]: durable, and never over an object that exists, which Iceberg's files never ask for. A location outside of the
 //! bucket is refused.
 
