@@ -23,8 +23,9 @@ type Listener = Box<dyn Fn(Lsn) + Send + Sync>;
 pub struct Database {
     path: PathBuf,
     settings: Settings,
-    writer: Option<Mutex<Writer>>,
+    // Closed before the writer: the last connection to close copies the WAL into the file, and one that cannot write cannot.
     readers: Mutex<Vec<Reader>>,
+    writer: Option<Mutex<Writer>>,
     tier: Arc<Tier>,
     schema: RwLock<Arc<Schema>>,
     high_water: AtomicU64,

@@ -10,7 +10,8 @@
 //! | Timestamp, TimestampMs| Timestamp(µs, "+00:00")    | timestamptz |
 //!
 //! The Arrow types are those that the iceberg crate makes of its own. A cell that does not fit its column is refused by
-//! [`ColumnBuilder::push`], which puts NULL in its place: the caller keeps the raw cell elsewhere, so that nothing is lost.
+//! [`ColumnBuilder::push`], which puts a stand-in there: NULL, or the number's text in a column of text, so that a query of a column
+//! without a type shows something true. The caller keeps the raw cell elsewhere, so that nothing is lost.
 
 use std::sync::Arc;
 
@@ -161,7 +162,7 @@ impl ColumnBuilder {
         self.len() == 0
     }
 
-    /// Appends `cell`. `false`: it does not fit the type, and NULL stands in its place.
+    /// Appends `cell`. `false`: it does not fit the type, and a stand-in has its place: a number's text in a column of text, else NULL.
     #[inline]
     pub fn push(&mut self, cell: ValueRef<'_>) -> bool {
         match (&mut self.cells, cell) {
@@ -176,6 +177,14 @@ impl ColumnBuilder {
                     return false;
                 }
             },
+            (Cells::Text(b), ValueRef::Integer(i)) => {
+                b.append_value(i.to_string());
+                return false;
+            }
+            (Cells::Text(b), ValueRef::Real(r)) => {
+                b.append_value(format!("{r:?}"));
+                return false;
+            }
             (Cells::Blob(b), ValueRef::Blob(bytes)) => b.append_value(bytes),
             (Cells::Boolean(b), ValueRef::Integer(i @ (0 | 1))) => b.append_value(i == 1),
             (Cells::Moment { cells, micros_per_unit }, ValueRef::Integer(i)) => match i.checked_mul(*micros_per_unit) {
@@ -304,7 +313,12 @@ mod tests {
                     assert!(is_same(logical, cell, &read), "{logical:?} {cell:?} came back as {read:?}");
                     assert!(logical == LogicalType::Any || logical.fits(cell.as_ref()), "{logical:?} {cell:?}");
                 } else {
-                    assert_eq!(read, Value::Null, "{logical:?} {cell:?}");
+                    let stand_in = match cell {
+                        Value::Integer(i) if arrow_type(logical) == DataType::Utf8 => Value::Text(i.to_string()),
+                        Value::Real(r) if arrow_type(logical) == DataType::Utf8 => Value::Text(format!("{r:?}")),
+                        _ => Value::Null,
+                    };
+                    assert_eq!(read, stand_in, "{logical:?} {cell:?}");
                 }
             }
         }

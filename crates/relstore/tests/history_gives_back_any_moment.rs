@@ -155,6 +155,23 @@ async fn a_position_inside_a_commit_means_the_commit_before_and_one_outside_is_r
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn cells_of_a_column_without_a_type_are_seen_by_queries_and_restored_as_they_were() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let fleet = Fleet::create(&dir.path().join("fleet")).await.expect("an installation");
+    let store = fleet.store(&ns("a")).expect("a store");
+    store.sql("CREATE TABLE t(id INTEGER PRIMARY KEY, x, d DECIMAL(10,2))", &[]).expect("a table");
+    store.sql("INSERT INTO t VALUES(1, 2, 1.5),(2, 'two', 3),(3, NULL, 'x')", &[]).expect("rows");
+    fleet.archive().await.expect("archived");
+    let rows = fleet.query_json("SELECT id, x, d FROM t ORDER BY id").await.expect("an answer");
+    let wanted = serde_json::json!([
+        {"id": 1, "x": "2", "d": "1.5"}, {"id": 2, "x": "two", "d": "3"}, {"id": 3, "x": null, "d": "x"}
+    ]);
+    assert_eq!(serde_json::Value::Array(rows), wanted);
+    let (got, _) = restored(&fleet, &ns("a"), At::Lsn(store.high_water()), &dir.path().join("r")).await;
+    assert_eq!(got, state(&store));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_restored_store_lives_on() {
     let dir = tempfile::tempdir().expect("a folder");
     let fleet = Fleet::create(&dir.path().join("fleet")).await.expect("an installation");

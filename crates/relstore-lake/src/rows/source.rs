@@ -150,8 +150,14 @@ impl ColdRows for File {
 
     fn cell(&self, row: usize, column: usize) -> ValueRef<'_> {
         let array = self.batch.column(column);
+        // What stands in the column of a cell that did not fit is not that cell.
+        if !self.overflow.is_empty()
+            && let Some(cell) = self.overflow.get(&(row, column))
+        {
+            return cell.as_ref();
+        }
         if array.is_null(row) {
-            return self.overflow.get(&(row, column)).map_or(ValueRef::Null, Value::as_ref);
+            return ValueRef::Null;
         }
         match array.data_type() {
             DataType::Int64 => ValueRef::Integer(array.as_primitive::<Int64Type>().value(row)),
