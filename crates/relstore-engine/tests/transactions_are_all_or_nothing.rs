@@ -157,7 +157,8 @@ fn one_process_writes_and_others_read() {
     let reader = Database::open_read_only(&path, Settings::default()).unwrap();
     assert_eq!(names(&reader), texts(&["a"]));
     assert_eq!(reader.execute("INSERT INTO t VALUES('b')", &[]).unwrap_err().kind(), ErrorKind::Unavailable);
-    drop((s.db, reader));
+    drop(reader);
+    drop(s.db);
     assert!(!s.dir.path().join("store.db-wal").exists(), "the last to close leaves one file");
     assert_eq!(names(&open(&s.dir)), texts(&["a"]));
 }
