@@ -167,6 +167,8 @@ impl Writer {
         }
         self.internally(|c| c.execute("/*rs*/ BEGIN IMMEDIATE", &[]))?;
         *self.schema_before.borrow_mut() = self.schema();
+        // A snapshot whose body panicked must not name the rows of the next transaction.
+        self.capture.set_created_as_read(false);
         self.internally(|c| c.execute(ENLIST, &[])).map(|_| ()).inspect_err(|_| self.rollback())
     }
 

@@ -225,3 +225,22 @@ fn a_kept_statement_gives_the_columns_of_now() {
     script(&s.db, &["DELETE FROM t", "ALTER TABLE t DROP COLUMN v"]);
     assert_eq!(s.db.query(select, &[]).unwrap().columns, ["id"], "without a row too");
 }
+
+#[test]
+fn a_snapshot_that_panics_leaves_the_next_inserts_what_they_are() {
+    let s = store();
+    script(&s.db, &["CREATE TABLE t(id TEXT PRIMARY KEY)"]);
+    let insert = |tx: &relstore_engine::Transaction<'_>, id: &str| tx.execute("INSERT INTO t VALUES(?)", &[Value::from(id)]).map(|_| ());
+    s.db.transaction(|tx| tx.as_snapshot(|tx| insert(tx, "a"))).unwrap();
+    let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        let _: Result<(), Error> = s.db.transaction(|tx| {
+            tx.as_snapshot(|tx| {
+                insert(tx, "b")?;
+                panic!("in the snapshot");
+            })
+        });
+    }));
+    assert!(panicked.is_err());
+    script(&s.db, &["INSERT INTO t VALUES('c')"]);
+    assert_eq!(letters(&s.db), "Src");
+}
