@@ -266,11 +266,17 @@ impl Database {
     /// # Errors
     /// `Unavailable` or `Corrupt` by the disk.
     pub fn trim_log(&self) -> Result<u64> {
+        self.fold_statistics()?;
         let retained_bytes = self.settings.log_retained_bytes;
         self.lock_writer()?.internally(|c| log::trim(c, retained_bytes))
     }
 
-    fn lock_writer(&self) -> Result<MutexGuard<'_, Writer>> {
+    /// Whether this handle may write.
+    pub(crate) fn is_writable(&self) -> bool {
+        self.writer.is_some()
+    }
+
+    pub(crate) fn lock_writer(&self) -> Result<MutexGuard<'_, Writer>> {
         let writer = self.writer.as_ref().ok_or_else(|| {
             Error::unavailable("the store is open for reading alone").with("path", self.path.display()).with_hint("open it for writing")
         })?;

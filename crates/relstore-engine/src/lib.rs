@@ -4,6 +4,7 @@
 //! bring the async. Invariants: a row and its log entry commit in one SQLite transaction or not at all; one process writes a store,
 //! through one connection; a failed fsync poisons the handle. What is deliberately not here: buckets, Parquet, events as JSON.
 
+mod affinity;
 mod authorizer;
 mod capture;
 mod catalog;
@@ -15,12 +16,14 @@ mod reader;
 mod settings;
 pub mod sql;
 pub mod sqlite;
+mod statistics;
 mod transaction;
 mod writer;
 
 pub use database::Database;
 pub use eviction::{ColdFile, ColdRows, ColdSource, Evicted, NewColdFile};
 pub use settings::{Durability, Settings};
+pub use statistics::{ColumnStatistics, Extreme, TableStatistics};
 pub use transaction::Transaction;
 pub use writer::Outcome;
 

@@ -155,8 +155,13 @@ impl Writer {
         self.authorizer.internally(|| run(&self.connection))
     }
 
-    /// Begins a write transaction and enlists the capture in it.
+    /// Begins a write transaction, once it is sure that the log says all that happened before.
     pub(crate) fn begin(&self) -> Result<()> {
+        self.begin_unchecked()
+    }
+
+    /// Begins a write transaction and enlists the capture in it.
+    pub(crate) fn begin_unchecked(&self) -> Result<()> {
         if self.is_poisoned.get() {
             return Err(Error::new(ErrorKind::Closed, "the store is closed: an earlier write to the disk failed")
                 .with_hint("open the store again: what was acknowledged is there"));
