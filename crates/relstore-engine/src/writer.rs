@@ -3,16 +3,19 @@
 use std::cell::{Cell, RefCell};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use relstore_model::{Clock, Error, ErrorKind, HybridClock, Lsn, Result, Row, Schema, Table, Value};
 
 use crate::authorizer::Authorizer;
 use crate::capture::{Capture, ENLIST, LogHead};
 use crate::eviction::{self, Shadow, Tier};
+use crate::lock::Found;
 use crate::reader::{Each, step};
 use crate::settings::{Durability, Settings};
 use crate::sqlite::{Connection, cell, from_sqlite};
-use crate::{catalog, log, sql};
+use crate::trust::Trust;
+use crate::{catalog, log, recovery, sql};
 
 /// What a statement did.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -56,6 +59,7 @@ pub(crate) struct Writer {
     is_tier_touched: Cell<bool>,
     /// Whether a part of it was rolled back since, so that the shadow must be read from the file again.
     is_tier_in_doubt: Cell<bool>,
+    trust: Trust,
 }
 
 impl Drop for Writer {
@@ -66,7 +70,13 @@ impl Drop for Writer {
 
 impl Writer {
     /// Opens the hot file for writing and makes what is missing in it. The caller holds the store's lock.
-    pub(crate) fn open(path: &Path, settings: &Settings, clock: Arc<dyn Clock>, tier: Arc<Tier>) -> Result<Self> {
+    pub(crate) fn open(
+        path: &Path,
+        settings: &Settings,
+        clock: Arc<dyn Clock>,
+        tier: Arc<Tier>,
+        (found, seals): (&Found, Arc<AtomicBool>),
+    ) -> Result<Self> {
         let mut connection = Connection::open(path)?;
         let synchronous = match settings.durability {
             Durability::Normal => "NORMAL",
@@ -80,6 +90,7 @@ impl Writer {
         connection.inner.set_prepared_statement_cache_capacity(256);
         let schema = Arc::new(catalog::newest(&connection)?);
         let range = log::range(&connection)?;
+        let trust = Trust::new(&connection, recovery::check(&connection, path, found)?, seals)?;
         let capture = Capture::install(&connection.inner)?;
         capture.set_schema(&schema);
         let authorizer = Authorizer::install(&mut connection.inner).map_err(|e| from_sqlite(&e, ""))?;
@@ -97,6 +108,7 @@ impl Writer {
             shadow,
             is_tier_touched: Cell::new(false),
             is_tier_in_doubt: Cell::new(false),
+            trust,
         };
         writer.record_foreign_ddl()?;
         writer.shadow.tier().set(writer.internally(|c| eviction::load(c, &writer.schema()))?);
@@ -108,7 +120,7 @@ impl Writer {
         if catalog::evolved(&self.connection, &self.schema())?.is_none() {
             return Ok(());
         }
-        self.begin()?;
+        self.begin_unchecked()?;
         match self.record_ddl("/* changed outside of the store */") {
             Ok(()) => self.commit().map(|_| ()),
             Err(e) => {
@@ -130,6 +142,10 @@ impl Writer {
 
     pub(crate) fn capture(&self) -> &Capture {
         &self.capture
+    }
+
+    pub(crate) fn trust(&self) -> &Trust {
+        &self.trust
     }
 
     pub(crate) fn shadow(&self) -> &Shadow {
@@ -157,7 +173,13 @@ impl Writer {
 
     /// Begins a write transaction, once it is sure that the log says all that happened before.
     pub(crate) fn begin(&self) -> Result<()> {
-        self.begin_unchecked()
+        self.begin_unchecked()?;
+        while !self.is_trusted().inspect_err(|_| self.rollback())? {
+            self.rollback();
+            self.verify()?;
+            self.begin_unchecked()?;
+        }
+        Ok(())
     }
 
     /// Begins a write transaction and enlists the capture in it.
@@ -197,6 +219,7 @@ impl Writer {
             // After a failed fsync nobody can know what is on the disk: a page that failed may be dropped and never retried.
             if refused.is_none() && error.kind() == ErrorKind::Unavailable && error.message().contains("disk I/O error") {
                 self.is_poisoned.set(true);
+                self.trust.doubt();
             }
             return Err(refused.unwrap_or(error));
         }
@@ -294,18 +317,24 @@ impl Writer {
     }
 
     /// Puts the schema as SQLite has it now into the open transaction, if it differs from the one in force.
-    fn record_ddl(&self, text: &str) -> Result<()> {
+    pub(crate) fn record_ddl(&self, text: &str) -> Result<()> {
         let known = self.schema();
         let Some(schema) = self.internally(|c| catalog::evolved(c, &known))? else { return Ok(()) };
+        let schema = self.record_schema(schema, text)?;
+        for table in schema.tables.iter().filter(|t| t.id.0 > known.last_table_id) {
+            self.record_rows_of(table)?;
+        }
+        Ok(())
+    }
+
+    /// Puts `schema` into the open transaction: it is in force from here on.
+    pub(crate) fn record_schema(&self, schema: Schema, text: &str) -> Result<Arc<Schema>> {
         self.internally(|c| catalog::put(c, &schema))?;
         self.capture.put_schema(&schema, text);
         self.capture.set_schema(&schema);
         let schema = Arc::new(schema);
         *self.schema.borrow_mut() = Arc::clone(&schema);
-        for table in schema.tables.iter().filter(|t| t.id.0 > known.last_table_id) {
-            self.record_rows_of(table)?;
-        }
-        Ok(())
+        Ok(schema)
     }
 
     /// `CREATE TABLE … AS` fills its table without telling the hook.

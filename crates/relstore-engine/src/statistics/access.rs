@@ -1,7 +1,7 @@
 //! Asking for statistics, and keeping them up to date.
 
 use relstore_model::identifier::quote;
-use relstore_model::{Lsn, Result, Schema, Table, ValueRef};
+use relstore_model::{Lsn, Result, Schema, Table, TableId, ValueRef};
 
 use super::digest::Hasher;
 use super::tally::{Shape, TableTally, Tallies};
@@ -26,11 +26,7 @@ impl Database {
         }
         self.with_reader(|reader| {
             reader.in_snapshot(|c| {
-                let mut tallies = kept::load(c)?;
-                let last = log::range(c)?.last;
-                while tallies.lsn < last {
-                    fold_chunk(c, &mut tallies)?;
-                }
+                let tallies = folded(c)?;
                 let schema = catalog::newest(c)?;
                 Ok(schema.tables.iter().map(|table| describe(table, &tallies)).collect())
             })
@@ -73,25 +69,25 @@ impl Database {
     pub fn analyze(&self, table: &str) -> Result<TableStatistics> {
         self.fold_statistics()?;
         let id = self.schema().table(table)?.id;
-        let scanned = if self.tier().is_empty() {
-            self.with_reader(|reader| {
-                reader.in_snapshot(|c| {
-                    let schema = catalog::newest(c)?;
-                    let lsn = log::range(c)?.last;
-                    schema.by_id(id).map(|table| scan_hot(c, table, lsn)).transpose()
-                })
-            })?
-        } else {
-            None
-        };
+        let renewed = if self.tier().is_empty() { self.with_reader(|reader| reader.in_snapshot(|c| renew(c, id)))? } else { None };
         {
             let writer = self.lock_writer()?;
-            let mut tallies = writer.internally(kept::load)?;
             let schema = writer.schema();
             let known = schema.table(table)?;
-            let tally = match scanned.filter(|t| t.lsn >= tallies.lsn && known.id == id) {
+            let mut tallies = writer.internally(kept::load)?;
+            let tally = match renewed.filter(|t| t.lsn >= tallies.lsn && known.id == id) {
                 Some(tally) => tally,
-                None => writer.scan(known)?,
+                None => {
+                    tallies = writer.tallies()?;
+                    let tally = tallies.tables.remove(&known.id).unwrap_or_else(|| TableTally::new(known));
+                    let scanned = writer.scan(known)?;
+                    if !tally.agrees(&scanned) {
+                        // What the log does not say is not for the statistics to take in.
+                        writer.trust().doubt();
+                        writer.verify()?;
+                    }
+                    tally.renewed(scanned)
+                }
             };
             tallies.tables.insert(known.id, tally);
             writer.keep(&tallies)?;
@@ -183,7 +179,7 @@ pub(crate) fn each_hot_row(c: &Connection, table: &Table, each: &mut dyn FnMut(O
     Ok(())
 }
 
-fn scan_hot(connection: &Connection, table: &Table, lsn: Lsn) -> Result<TableTally> {
+pub(crate) fn scan_hot(connection: &Connection, table: &Table, lsn: Lsn) -> Result<TableTally> {
     let mut tally = TableTally { lsn, ..TableTally::new(table) };
     let (shape, mut hasher) = (Shape::of(table), Hasher::default());
     each_hot_row(connection, table, &mut |rowid, cells| {
@@ -191,6 +187,26 @@ fn scan_hot(connection: &Connection, table: &Table, lsn: Lsn) -> Result<TableTal
         Ok(())
     })?;
     Ok(tally)
+}
+
+/// The tallies up to the last commit of the connection's snapshot.
+pub(crate) fn folded(connection: &Connection) -> Result<Tallies> {
+    let mut tallies = kept::load(connection)?;
+    let last = log::range(connection)?.last;
+    while tallies.lsn < last {
+        fold_chunk(connection, &mut tallies)?;
+    }
+    Ok(tallies)
+}
+
+/// The tally of a hot table with its bounds and sketches anew, as of the connection's snapshot. `None` if the table is gone, or is not what
+/// the log says.
+fn renew(connection: &Connection, id: TableId) -> Result<Option<TableTally>> {
+    let mut tallies = folded(connection)?;
+    let schema = catalog::newest(connection)?;
+    let (Some(table), Some(tally)) = (schema.by_id(id), tallies.tables.remove(&id)) else { return Ok(None) };
+    let scanned = scan_hot(connection, table, tallies.lsn)?;
+    Ok(tally.agrees(&scanned).then(|| tally.renewed(scanned)))
 }
 
 /// Takes the next few commits of the log into account; there must be one.

@@ -16,7 +16,9 @@ mod tally;
 use relstore_model::{ColumnId, Lsn, TableId};
 
 pub use extreme::Extreme;
-pub(crate) use tally::{Shape, TableTally, Tallies};
+
+pub(crate) use access::{each_hot_row, folded, scan_hot};
+pub(crate) use digest::{Hasher, key_positions};
 
 /// What is known of a table.
 #[derive(Clone, Debug, PartialEq)]

@@ -165,6 +165,14 @@ impl TableTally {
         self.rows == other.rows && self.digest == other.digest && digests(self) == digests(other)
     }
 
+    /// The same content, with bounds and sketches as a scan of it found them.
+    pub(crate) fn renewed(mut self, scanned: Self) -> Self {
+        for ((_, column), (_, new)) in self.columns.iter_mut().zip(scanned.columns) {
+            (column.min, column.max, column.sketch) = (new.min, new.max, new.sketch);
+        }
+        Self { lsn: scanned.lsn, ..self }
+    }
+
     fn evolve(&mut self, old: &Table, new: &Table) {
         let mut hasher = Hasher::default();
         if old.columns.iter().map(|c| c.id).eq(new.columns.iter().map(|c| c.id)) {
