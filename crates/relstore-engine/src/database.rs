@@ -9,7 +9,7 @@ use relstore_model::{Clock, Commit, Error, ErrorKind, Lsn, Result, Schema, Value
 use crate::eviction::Tier;
 use crate::lock::WriterLock;
 use crate::log::LogRange;
-use crate::reader::{Reader, Rows, collect};
+use crate::reader::{Each, Reader, Rows, collect};
 use crate::settings::Settings;
 use crate::sqlite::Connection;
 use crate::transaction::Transaction;
@@ -137,8 +137,17 @@ impl Database {
     pub fn execute(&self, sql: &str, params: &[Value]) -> Result<Outcome> {
         let is_read = self.with_reader(|reader| reader.is_read(sql)).map_err(|e| explained(e, &self.schema()))?;
         if is_read {
-            let Rows { columns, rows } = self.query(sql, params)?;
-            return Ok(Outcome { columns, rows, ..Outcome::default() });
+            let mut rows_scanned = 0;
+            self.reload_for(sql)?;
+            let query = |each: Each<'_>| {
+                self.with_reader(|reader| {
+                    let columns = reader.query_each(sql, params, each)?;
+                    rows_scanned = reader.rows_scanned();
+                    Ok(columns)
+                })
+            };
+            let Rows { columns, rows } = collect(query).map_err(|e| explained(e, &self.schema()))?;
+            return Ok(Outcome { columns, rows, rows_scanned, ..Outcome::default() });
         }
         self.transaction(|tx| tx.execute(sql, params))
     }
@@ -291,7 +300,7 @@ impl Database {
 
     /// Brings back the tables that a query asks for what only a whole table answers. A handle that reads only leaves them, and the query
     /// then says so.
-    fn reload_for(&self, sql: &str) -> Result<()> {
+    pub(crate) fn reload_for(&self, sql: &str) -> Result<()> {
         if self.writer.is_none() || self.tier.is_empty() {
             return Ok(());
         }
@@ -300,9 +309,15 @@ impl Database {
     }
 
     pub(crate) fn with_reader<T>(&self, run: impl FnOnce(&Reader) -> Result<T>) -> Result<T> {
+        self.with_reader_mut(|reader| run(reader))
+    }
+
+    /// As `with_reader`, for what sets something of the connection; it sets it back.
+    pub(crate) fn with_reader_mut<T>(&self, run: impl FnOnce(&mut Reader) -> Result<T>) -> Result<T> {
         let pooled = self.readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let reader = pooled.map_or_else(|| Reader::open(&self.path, &self.settings, Arc::clone(&self.tier), self.writer.is_none()), Ok)?;
-        let result = run(&reader);
+        let mut reader =
+            pooled.map_or_else(|| Reader::open(&self.path, &self.settings, Arc::clone(&self.tier), self.writer.is_none()), Ok)?;
+        let result = run(&mut reader);
         let mut readers = self.readers.lock().unwrap_or_else(PoisonError::into_inner);
         if readers.len() < Self::READERS_KEPT {
             readers.push(reader);

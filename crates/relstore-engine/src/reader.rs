@@ -32,6 +32,8 @@ pub(crate) struct Reader {
     is_follower: bool,
     /// How often that had changed in the file when it was last asked.
     generation: Cell<i64>,
+    /// How many rows the last query met in scans of whole tables.
+    rows_scanned: Cell<u64>,
 }
 
 impl Reader {
@@ -40,7 +42,7 @@ impl Reader {
         connection.execute_batch(&format!("PRAGMA query_only=ON; PRAGMA cache_size=-{}", settings.cache_kib))?;
         let authorizer = Authorizer::install(&mut connection.inner).map_err(|e| from_sqlite(&e, ""))?;
         let shadow = Shadow::install(&connection, tier, None)?;
-        Ok(Self { connection, authorizer, shadow, is_follower, generation: Cell::new(0) })
+        Ok(Self { connection, authorizer, shadow, is_follower, generation: Cell::new(0), rows_scanned: Cell::new(0) })
     }
 
     /// Whether the statement writes nothing.
@@ -94,7 +96,14 @@ impl Reader {
         if !statement.readonly() {
             return Err(Error::invalid("the statement writes").with("sql", sql).with_hint("run it with execute, or in a transaction"));
         }
-        step(&mut statement, sql, params, each, is_settled).map_err(|e| self.shadow.explain(e))
+        let result = step(&mut statement, sql, params, each, is_settled).map_err(|e| self.shadow.explain(e));
+        self.rows_scanned.set(rows_scanned(&statement));
+        result
+    }
+
+    /// How many rows the last query met in scans of whole tables.
+    pub(crate) fn rows_scanned(&self) -> u64 {
+        self.rows_scanned.get()
     }
 
     /// Runs `run` in one read transaction, without a view over cold rows.
@@ -156,6 +165,11 @@ impl Reader {
             result
         })
     }
+}
+
+/// How many rows the statement met in scans of whole tables since this was last asked: SQLite counts them anyway.
+pub(crate) fn rows_scanned(statement: &rusqlite::Statement<'_>) -> u64 {
+    u64::try_from(statement.reset_status(rusqlite::StatementStatus::FullscanStep)).unwrap_or(0)
 }
 
 /// What is done with each row.

@@ -5,14 +5,14 @@
 //! the next write, the digests that follow from the log are compared with those of the tables. Where they agree all is well; where they do
 //! not, the store has diverged, and takes no write until [`crate::Database::reconcile`] has logged the difference.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use relstore_model::{Error, Result, Value};
+use relstore_model::{Error, Result};
 
 use crate::catalog;
-use crate::sqlite::Connection;
+use crate::sqlite::{Connection, from_sqlite};
 use crate::writer::Writer;
 
 /// What is known.
@@ -31,14 +31,14 @@ pub(crate) enum Belief {
 pub(crate) struct Trust {
     belief: RefCell<Belief>,
     /// `PRAGMA data_version` of the writing connection when it was last looked at.
-    data_version: RefCell<i64>,
+    data_version: Cell<i64>,
     /// Told to the lock, which seals the files when they are closed.
     seals: Arc<AtomicBool>,
 }
 
 impl Trust {
     pub(crate) fn new(connection: &Connection, belief: Belief, seals: Arc<AtomicBool>) -> Result<Self> {
-        let this = Self { belief: RefCell::new(Belief::Suspect), data_version: RefCell::new(data_version(connection)?), seals };
+        let this = Self { belief: RefCell::new(Belief::Suspect), data_version: Cell::new(data_version(connection)?), seals };
         this.set(belief);
         Ok(this)
     }
@@ -60,8 +60,8 @@ impl Trust {
     /// Whether nobody else has committed since this was last asked, and all is well. Asked in each write transaction.
     fn holds(&self, connection: &Connection) -> Result<bool> {
         let version = data_version(connection)?;
-        if version != *self.data_version.borrow() {
-            *self.data_version.borrow_mut() = version;
+        if version != self.data_version.get() {
+            self.data_version.set(version);
             if *self.belief.borrow() == Belief::Trusted {
                 self.set(Belief::Suspect);
             }
@@ -72,10 +72,8 @@ impl Trust {
 
 fn data_version(connection: &Connection) -> Result<i64> {
     const VERSION: &str = "/*rs*/ PRAGMA data_version";
-    match connection.query(VERSION, &[])?.first().and_then(|row| row.first()) {
-        Some(Value::Integer(version)) => Ok(*version),
-        _ => Err(Error::internal("PRAGMA data_version answers in another form")),
-    }
+    let read = || connection.inner.prepare_cached(VERSION)?.query_row([], |row| row.get(0));
+    read().map_err(|e| from_sqlite(&e, VERSION))
 }
 
 impl Writer {

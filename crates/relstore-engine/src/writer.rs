@@ -11,7 +11,7 @@ use crate::authorizer::Authorizer;
 use crate::capture::{Capture, ENLIST, LogHead};
 use crate::eviction::{self, Shadow, Tier};
 use crate::lock::Found;
-use crate::reader::{Each, step};
+use crate::reader::{Each, rows_scanned, step};
 use crate::settings::{Durability, Settings};
 use crate::sqlite::{Connection, cell, from_sqlite};
 use crate::trust::Trust;
@@ -28,6 +28,11 @@ pub struct Outcome {
     pub changes: u64,
     /// The rowid of the last row it inserted.
     pub last_insert_rowid: i64,
+    /// How many rows it met in scans of whole tables or indexes; 0 if each table was reached by what it asked for. Rows that an index found
+    /// are not counted by SQLite.
+    pub rows_scanned: u64,
+    /// How many rows it wrote in all, those of cascades and triggers and those that came back from the cold tier for it included.
+    pub rows_written: u64,
 }
 
 /// What a commit was.
@@ -292,17 +297,21 @@ impl Writer {
         let changes_before = self.connection.inner.total_changes();
         let columns = step(&mut statement, text, params, each, || true)?.unwrap_or_default();
         let is_read = statement.readonly();
+        let rows_scanned = rows_scanned(&statement);
         if is_ddl {
             // Not kept: a prepared statement that is run again is not seen by the authorizer again.
             statement.discard();
             eviction::refuse_quiet(text)?;
             self.record_ddl(text)?;
         }
-        let wrote = !is_read && self.connection.inner.total_changes() != changes_before;
+        let rows_written = if is_read || is_ddl { 0 } else { self.connection.inner.total_changes().wrapping_sub(changes_before) };
+        let wrote = rows_written != 0;
         Ok(Outcome {
+            rows_scanned,
+            rows_written,
             columns,
             rows: Vec::new(),
-            changes: if wrote && !is_ddl { self.connection.inner.changes() } else { 0 },
+            changes: if wrote { self.connection.inner.changes() } else { 0 },
             last_insert_rowid: self.connection.inner.last_insert_rowid(),
         })
     }
