@@ -34,9 +34,6 @@ pub struct Database {
 }
 
 impl Database {
-    /// How many idle reading connections are kept.
-    const READERS_KEPT: usize = 4;
-
     /// Opens the store whose hot file is `path`, and makes it if there is none; its folder must exist.
     ///
     /// # Errors
@@ -319,7 +316,7 @@ impl Database {
             pooled.map_or_else(|| Reader::open(&self.path, &self.settings, Arc::clone(&self.tier), self.writer.is_none()), Ok)?;
         let result = run(&mut reader);
         let mut readers = self.readers.lock().unwrap_or_else(PoisonError::into_inner);
-        if readers.len() < Self::READERS_KEPT {
+        if readers.len() < self.settings.readers_idle_max {
             readers.push(reader);
         }
         result

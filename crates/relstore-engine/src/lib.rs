@@ -6,6 +6,7 @@
 
 mod affinity;
 mod authorizer;
+mod backup;
 mod capture;
 mod catalog;
 mod check;
@@ -27,6 +28,7 @@ mod transaction;
 mod trust;
 mod writer;
 
+pub use backup::BackupProgress;
 pub use check::Finding;
 pub use database::Database;
 pub use eviction::{ColdFile, ColdRows, ColdSource, Evicted, NewColdFile};

@@ -40,6 +40,8 @@ impl Reader {
     pub(crate) fn open(path: &Path, settings: &Settings, tier: Arc<Tier>, is_follower: bool) -> Result<Self> {
         let mut connection = Connection::open_read_only(path)?;
         connection.execute_batch(&format!("PRAGMA query_only=ON; PRAGMA cache_size=-{}", settings.cache_kib))?;
+        connection.harden()?;
+        connection.inner.set_prepared_statement_cache_capacity(settings.statements_cached);
         let authorizer = Authorizer::install(&mut connection.inner).map_err(|e| from_sqlite(&e, ""))?;
         let shadow = Shadow::install(&connection, tier, None)?;
         Ok(Self { connection, authorizer, shadow, is_follower, generation: Cell::new(0), rows_scanned: Cell::new(0) })
@@ -54,7 +56,7 @@ impl Reader {
                 self.hide()?;
             }
             let text = plan.as_ref().and_then(|p| p.text.as_deref()).unwrap_or(sql);
-            let prepared = self.connection.inner.prepare_cached(text).map_err(|e| from_sqlite(&e, sql))?;
+            let prepared = self.connection.inner.prepare_cached(text).map_err(|e| self.authorizer.explain(from_sqlite(&e, sql)))?;
             Ok(prepared.readonly())
         })
     }
@@ -92,7 +94,8 @@ impl Reader {
                 self.hide()?;
             }
         }
-        let mut statement = self.connection.inner.prepare_cached(sql).map_err(|e| from_sqlite(&e, sql))?;
+        let prepared = self.connection.inner.prepare_cached(sql);
+        let mut statement = prepared.map_err(|e| self.authorizer.explain(from_sqlite(&e, sql)))?;
         if !statement.readonly() {
             return Err(Error::invalid("the statement writes").with("sql", sql).with_hint("run it with execute, or in a transaction"));
         }

@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicBool;
 
 use relstore_model::{Clock, Error, ErrorKind, HybridClock, Lsn, Result, Row, Schema, Table, Value};
 
-use crate::authorizer::Authorizer;
+use crate::authorizer::{self, Authorizer};
 use crate::capture::{Capture, ENLIST, LogHead};
 use crate::eviction::{self, Shadow, Tier};
 use crate::lock::Found;
@@ -92,7 +92,8 @@ impl Writer {
         connection
             .execute_batch(&format!("BEGIN IMMEDIATE; {} COMMIT", catalog::ENGINE_TABLES))
             .map_err(|e| e.with("path", path.display()))?;
-        connection.inner.set_prepared_statement_cache_capacity(256);
+        connection.harden()?;
+        connection.inner.set_prepared_statement_cache_capacity(settings.statements_cached);
         let schema = Arc::new(catalog::newest(&connection)?);
         let range = log::range(&connection)?;
         let trust = Trust::new(&connection, recovery::check(&connection, path, found)?, seals)?;
@@ -292,8 +293,13 @@ impl Writer {
     /// Runs one statement as SQLite understands it, on the hot tables and what shadows them.
     fn run_natively(&self, text: &str, params: &[Value], each: Each<'_>) -> Result<Outcome> {
         self.authorizer.take_saw_ddl();
-        let mut statement = self.connection.inner.prepare_cached(text).map_err(|e| from_sqlite(&e, text))?;
+        let prepared = self.connection.inner.prepare_cached(text);
+        let mut statement = prepared.map_err(|e| self.authorizer.explain(from_sqlite(&e, text)))?;
         let is_ddl = self.authorizer.take_saw_ddl();
+        if is_ddl && let Err(refused) = authorizer::refuse_temporary(text) {
+            statement.discard();
+            return Err(refused);
+        }
         let changes_before = self.connection.inner.total_changes();
         let columns = step(&mut statement, text, params, each, || true)?.unwrap_or_default();
         let is_read = statement.readonly();
