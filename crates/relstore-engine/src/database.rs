@@ -41,7 +41,7 @@ impl Database {
     pub fn open(path: &Path, settings: Settings, clock: Arc<dyn Clock>) -> Result<Self> {
         let (lock, found) = WriterLock::take(path)?;
         let tier = Arc::new(Tier::default());
-        let writer = Writer::open(path, &settings, clock, Arc::clone(&tier), (&found, Arc::clone(&lock.seals)))?;
+        let writer = Writer::open(path, &settings, clock, Arc::clone(&tier), (&found, Arc::clone(&lock.leaving)))?;
         let (schema, lsn) = (writer.schema(), writer.last_lsn());
         Ok(Self::assemble(path, settings, Some((writer, lock)), tier, schema, lsn))
     }

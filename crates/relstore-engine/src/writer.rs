@@ -3,14 +3,13 @@
 use std::cell::{Cell, RefCell};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use relstore_model::{Clock, Error, ErrorKind, HybridClock, Lsn, Result, Row, Schema, Table, Value};
 
 use crate::authorizer::{self, Authorizer};
 use crate::capture::{Capture, ENLIST, LogHead};
 use crate::eviction::{self, Shadow, Tier};
-use crate::lock::Found;
+use crate::lock::{Found, Leaving};
 use crate::reader::{Each, rows_scanned, step};
 use crate::settings::{Durability, Settings};
 use crate::sqlite::{Connection, cell, from_sqlite};
@@ -80,7 +79,7 @@ impl Writer {
         settings: &Settings,
         clock: Arc<dyn Clock>,
         tier: Arc<Tier>,
-        (found, seals): (&Found, Arc<AtomicBool>),
+        (found, leaving): (&Found, Arc<Leaving>),
     ) -> Result<Self> {
         let mut connection = Connection::open(path)?;
         let synchronous = match settings.durability {
@@ -96,7 +95,7 @@ impl Writer {
         connection.inner.set_prepared_statement_cache_capacity(settings.statements_cached);
         let schema = Arc::new(catalog::newest(&connection)?);
         let range = log::range(&connection)?;
-        let trust = Trust::new(&connection, recovery::check(&connection, path, found)?, seals)?;
+        let trust = Trust::new(&connection, recovery::check(&connection, path, found)?, leaving)?;
         let capture = Capture::install(&connection.inner)?;
         capture.set_schema(&schema);
         let authorizer = Authorizer::install(&mut connection.inner).map_err(|e| from_sqlite(&e, ""))?;
