@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, TryLockError};
 
 use relstore_model::{Clock, Commit, Error, ErrorKind, Lsn, Result, Schema, Value, ValueRef, identifier};
 
@@ -288,6 +288,15 @@ impl Database {
         })?;
         // A panic in a transaction's body has rolled back on its way out: the writer is whole.
         Ok(writer.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The writer, if this handle writes and nobody has it just now.
+    pub(crate) fn try_lock_writer(&self) -> Option<MutexGuard<'_, Writer>> {
+        match self.writer.as_ref()?.try_lock() {
+            Ok(writer) => Some(writer),
+            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
+        }
     }
 
     /// What is cold, and where it is read from.

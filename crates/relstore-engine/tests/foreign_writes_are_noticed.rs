@@ -259,6 +259,17 @@ fn any_foreign_write_is_noticed_and_reconciled() {
     }
 }
 
+#[test]
+fn an_analysis_does_not_take_a_foreign_write_for_the_logs() {
+    let s = filled();
+    outside(s.db.path(), "DELETE FROM a WHERE id=1");
+    assert_eq!(s.db.analyze("a").unwrap_err().kind(), ErrorKind::Unavailable);
+    assert_eq!(s.db.table_statistics("a").unwrap().rows, 3, "as the log has it");
+    assert_refuses(&s.db, "a");
+    s.db.reconcile().unwrap();
+    assert_eq!(s.db.analyze("a").unwrap().rows, 2);
+}
+
 /// The files as a crash leaves them: copied while the store is open.
 fn crashed(s: &Store) -> tempfile::TempDir {
     let copy = tempfile::tempdir().unwrap();
