@@ -100,7 +100,7 @@ impl Reader {
             return Err(Error::invalid("the statement writes").with("sql", sql).with_hint("run it with execute, or in a transaction"));
         }
         let result = step(&mut statement, sql, params, each, is_settled).map_err(|e| self.shadow.explain(e));
-        self.rows_scanned.set(rows_scanned(&statement));
+        self.rows_scanned.set(rows_scanned(&statement, sql));
         result
     }
 
@@ -171,7 +171,11 @@ impl Reader {
 }
 
 /// How many rows the statement met in scans of whole tables since this was last asked: SQLite counts them anyway.
-pub(crate) fn rows_scanned(statement: &rusqlite::Statement<'_>) -> u64 {
+pub(crate) fn rows_scanned(statement: &rusqlite::Statement<'_>, sql: &str) -> u64 {
+    if sql.is_empty() {
+        // Nothing was prepared, and nothing has counted.
+        return 0;
+    }
     u64::try_from(statement.reset_status(rusqlite::StatementStatus::FullscanStep)).unwrap_or(0)
 }
 

@@ -302,7 +302,7 @@ impl Writer {
         let changes_before = self.connection.inner.total_changes();
         let columns = step(&mut statement, text, params, each, || true)?.unwrap_or_default();
         let is_read = statement.readonly();
-        let rows_scanned = rows_scanned(&statement);
+        let rows_scanned = rows_scanned(&statement, text);
         if is_ddl {
             // Not kept: a prepared statement that is run again is not seen by the authorizer again.
             statement.discard();
