@@ -26,7 +26,8 @@ pub(super) unsafe extern "C" fn on_change(
     // SAFETY: the argument is the state; SQLite's names are NUL-terminated and live during the call.
     unsafe {
         guarded(argument.cast::<State>(), (), |state| {
-            if state.is_suspended || CStr::from_ptr(database).to_bytes() != b"main" {
+            // What has failed is refused as a whole: there is no use in capturing the rest.
+            if state.is_suspended || state.failure.is_some() || CStr::from_ptr(database).to_bytes() != b"main" {
                 return;
             }
             let name = CStr::from_ptr(table).to_bytes();
@@ -37,7 +38,10 @@ pub(super) unsafe extern "C" fn on_change(
             let State { last, packed, created_as, count, failure, .. } = state;
             let Some(table) = &last.1 else { return };
             match pack(db, operation, table, (rowid_before, rowid_after), *created_as, packed) {
-                Ok(changes) => *count += changes,
+                Ok(changes) => {
+                    *count += changes;
+                    state.check_size();
+                }
                 Err(code) => {
                     let name = String::from_utf8_lossy(&last.0).into_owned();
                     let why = if sqlite3_preupdate_blobwrite(db) >= 0 {
@@ -82,10 +86,12 @@ unsafe fn pack(
                     return Err(ffi::SQLITE_MISUSE);
                 }
                 before.read(db, &table.stored, sqlite3_preupdate_old)?;
+                before.realify(&table.late_reals);
                 codec::put_row(packed, Op::Delete, table.id, rowid(rowids.0), before.iter());
             }
             _ => {
                 before.read(db, &table.stored, sqlite3_preupdate_old)?;
+                before.realify(&table.late_reals);
                 after.read(db, &table.stored, sqlite3_preupdate_new)?;
                 if table.with_rowid && rowids.0 != rowids.1 {
                     // The rowid is the key here, and a key that changes is one row gone and another come.
@@ -124,6 +130,17 @@ impl<'a> Cells<'a> {
             }
         }
         Ok(())
+    }
+
+    /// A row from before a column was added has no cell of it, and of such a cell the hook is given the default as its literal says it, an
+    /// integer perhaps, where a read gives a float.
+    #[inline]
+    fn realify(&mut self, late_reals: &[usize]) {
+        for at in late_reals {
+            if let ValueRef::Integer(i) = self.0[*at] {
+                self.0[*at] = ValueRef::Real(i as f64);
+            }
+        }
     }
 
     fn iter(&self) -> impl ExactSizeIterator<Item = ValueRef<'a>> + '_ {
