@@ -8,6 +8,7 @@ mod authorizer;
 mod capture;
 mod catalog;
 mod database;
+mod ddl;
 mod eviction;
 mod lock;
 pub mod log;
@@ -16,12 +17,14 @@ mod settings;
 pub mod sql;
 pub mod sqlite;
 mod transaction;
+mod virtual_cells;
 mod writer;
 
 pub use database::Database;
 pub use eviction::{ColdFile, ColdRows, ColdSource, Evicted, NewColdFile};
 pub use settings::{Durability, Settings};
 pub use transaction::Transaction;
+pub use virtual_cells::Computed;
 pub use writer::Outcome;
 
 pub use reader::Rows;

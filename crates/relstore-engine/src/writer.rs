@@ -4,14 +4,14 @@ use std::cell::{Cell, RefCell};
 use std::path::Path;
 use std::sync::Arc;
 
-use relstore_model::{Clock, Error, ErrorKind, HybridClock, Lsn, Result, Row, Schema, Table, Value};
+use relstore_model::{Clock, Error, ErrorKind, HybridClock, Lsn, Result, Row, Schema, Value};
 
 use crate::authorizer::Authorizer;
 use crate::capture::{Capture, ENLIST, LogHead};
 use crate::eviction::{self, Shadow, Tier};
 use crate::reader::{Each, step};
 use crate::settings::{Durability, Settings};
-use crate::sqlite::{Connection, cell, from_sqlite};
+use crate::sqlite::{Connection, from_sqlite};
 use crate::{catalog, log, sql};
 
 /// What a statement did.
@@ -167,7 +167,8 @@ impl Writer {
         }
         self.internally(|c| c.execute("/*rs*/ BEGIN IMMEDIATE", &[]))?;
         *self.schema_before.borrow_mut() = self.schema();
-        // A snapshot whose body panicked must not name the rows of the next transaction.
+        // What a statement outside of transactions left behind, or a snapshot whose body panicked, is not the next transaction's.
+        self.capture.clear();
         self.capture.set_created_as_read(false);
         self.internally(|c| c.execute(ENLIST, &[])).map(|_| ()).inspect_err(|_| self.rollback())
     }
@@ -259,22 +260,22 @@ impl Writer {
     /// Runs one statement as SQLite understands it, on the hot tables and what shadows them.
     fn run_natively(&self, text: &str, params: &[Value], each: Each<'_>) -> Result<Outcome> {
         self.authorizer.take_saw_ddl();
-        let mut statement = self.connection.inner.prepare_cached(text).map_err(|e| from_sqlite(&e, text))?;
+        let prepared = self.connection.inner.prepare_cached(text).map_err(|e| from_sqlite(&e, text));
         let is_ddl = self.authorizer.take_saw_ddl();
+        let dropped = if is_ddl { self.authorizer.take_dropped() } else { None };
+        let mut statement = prepared?;
+        if is_ddl {
+            eviction::refuse_quiet(text)?;
+            return self.run_ddl(statement, dropped.as_deref(), text, params, each);
+        }
         let changes_before = self.connection.inner.total_changes();
         let columns = step(&mut statement, text, params, each, || true)?.unwrap_or_default();
         let is_read = statement.readonly();
-        if is_ddl {
-            // Not kept: a prepared statement that is run again is not seen by the authorizer again.
-            statement.discard();
-            eviction::refuse_quiet(text)?;
-            self.record_ddl(text)?;
-        }
         let wrote = !is_read && self.connection.inner.total_changes() != changes_before;
         Ok(Outcome {
             columns,
             rows: Vec::new(),
-            changes: if wrote && !is_ddl { self.connection.inner.changes() } else { 0 },
+            changes: if wrote { self.connection.inner.changes() } else { 0 },
             last_insert_rowid: self.connection.inner.last_insert_rowid(),
         })
     }
@@ -288,40 +289,8 @@ impl Writer {
         Ok(changes)
     }
 
-    /// Puts the schema as SQLite has it now into the open transaction, if it differs from the one in force.
-    fn record_ddl(&self, text: &str) -> Result<()> {
-        let known = self.schema();
-        let Some(schema) = self.internally(|c| catalog::evolved(c, &known))? else { return Ok(()) };
-        self.internally(|c| catalog::put(c, &schema))?;
-        self.capture.put_schema(&schema, text);
-        self.capture.set_schema(&schema);
-        let schema = Arc::new(schema);
-        *self.schema.borrow_mut() = Arc::clone(&schema);
-        for table in schema.tables.iter().filter(|t| t.id.0 > known.last_table_id) {
-            self.record_rows_of(table)?;
-        }
-        Ok(())
-    }
-
-    /// `CREATE TABLE … AS` fills its table without telling the hook.
-    fn record_rows_of(&self, table: &Table) -> Result<()> {
-        use relstore_model::identifier::quote;
-        let rowid_columns = usize::from(table.is_keyed_by_rowid());
-        let rowid = table.is_keyed_by_rowid().then(|| "rowid".to_owned());
-        let columns: Vec<String> = rowid.into_iter().chain(table.stored_columns().map(|c| quote(&c.name))).collect();
-        let select = format!("/*rs*/ SELECT {} FROM main.{}", columns.join(", "), quote(&table.name));
-        self.internally(|c| {
-            let read = || {
-                let mut statement = c.inner.prepare(&select)?;
-                let mut rows = statement.query([])?;
-                while let Some(row) = rows.next()? {
-                    let rowid = if rowid_columns == 1 { Some(row.get(0)?) } else { None };
-                    let cells = (rowid_columns..columns.len()).map(|i| row.get_ref(i).map(cell));
-                    self.capture.put_created(table.id, rowid, &cells.collect::<rusqlite::Result<Vec<_>>>()?);
-                }
-                Ok(())
-            };
-            read().map_err(|e| from_sqlite(&e, &select))
-        })
+    /// The schema as the open transaction has made it.
+    pub(crate) fn set_schema(&self, schema: Arc<Schema>) {
+        *self.schema.borrow_mut() = schema;
     }
 }

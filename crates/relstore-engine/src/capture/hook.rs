@@ -27,7 +27,8 @@ pub(super) unsafe extern "C" fn on_change(
     // SAFETY: the argument is the state; SQLite's names are NUL-terminated and live during the call.
     unsafe {
         guarded(argument.cast::<State>(), (), |state| {
-            if state.is_suspended || CStr::from_ptr(database).to_bytes() != b"main" {
+            // What has failed is refused as a whole: there is no use in capturing the rest.
+            if state.is_suspended || state.failure.is_some() || CStr::from_ptr(database).to_bytes() != b"main" {
                 return;
             }
             let name = CStr::from_ptr(table).to_bytes();
@@ -40,7 +41,10 @@ pub(super) unsafe extern "C" fn on_change(
             let State { last: Some(table), packed, created_as, count, failure, scratch, .. } = state else { return };
             let begun = packed.len();
             match pack(db, operation, table, (rowid_before, rowid_after), *created_as, packed, scratch) {
-                Ok(changes) => *count += changes,
+                Ok(changes) => {
+                    *count += changes;
+                    state.check_size();
+                }
                 Err(code) => {
                     packed.truncate(begun);
                     let why = if sqlite3_preupdate_blobwrite(db) >= 0 {
@@ -86,11 +90,11 @@ unsafe fn pack(
                 if sqlite3_preupdate_blobwrite(db) >= 0 {
                     return Err(ffi::SQLITE_MISUSE);
                 }
-                pack_row(db, Op::Delete, table, rowid(rowids.0), sqlite3_preupdate_old, packed)?;
+                pack_old(db, table, rowid(rowids.0), packed, scratch)?;
             }
             _ if table.with_rowid && rowids.0 != rowids.1 => {
                 // The rowid is the key here, and a key that changes is one row gone and another come.
-                pack_row(db, Op::Delete, table, rowid(rowids.0), sqlite3_preupdate_old, packed)?;
+                pack_old(db, table, rowid(rowids.0), packed, scratch)?;
                 pack_row(db, Op::Create, table, rowid(rowids.1), sqlite3_preupdate_new, packed)?;
                 return Ok(2);
             }
@@ -101,6 +105,7 @@ unsafe fn pack(
                     before.push(read(db, *column, sqlite3_preupdate_old)?);
                     after.push(read(db, *column, sqlite3_preupdate_new)?);
                 }
+                realify(&mut before, &table.late_reals);
                 codec::put_update(packed, table.id, rowid(rowids.1), &before, &after);
                 (scratch.before, scratch.after) = (reuse(before), reuse(after));
             }
@@ -127,6 +132,37 @@ unsafe fn pack_row(
         codec::put_cell(packed, unsafe { read(db, *column, image)? });
     }
     Ok(())
+}
+
+/// Packs the image of a row that goes.
+///
+/// # Safety
+/// Only inside the hook, where `old` is defined.
+unsafe fn pack_old(db: Db, table: &CapturedTable, rowid: Option<i64>, packed: &mut Vec<u8>, scratch: &mut Scratch) -> Result<(), c_int> {
+    if table.late_reals.is_empty() {
+        // SAFETY: by the caller.
+        return unsafe { pack_row(db, Op::Delete, table, rowid, sqlite3_preupdate_old, packed) };
+    }
+    let mut before = reuse(std::mem::take(&mut scratch.before));
+    for column in &table.stored {
+        // SAFETY: by the caller; the cells are gone before the hook returns.
+        before.push(unsafe { read(db, *column, sqlite3_preupdate_old)? });
+    }
+    realify(&mut before, &table.late_reals);
+    codec::put_row(packed, Op::Delete, table.id, rowid, before.iter().copied());
+    scratch.before = reuse(before);
+    Ok(())
+}
+
+/// A row from before a column was added has no cell of it, and of such a cell the hook is given the default as its literal says it, an
+/// integer perhaps, where a read gives a float.
+#[inline]
+fn realify(cells: &mut [ValueRef<'_>], late_reals: &[usize]) {
+    for at in late_reals {
+        if let ValueRef::Integer(i) = cells[*at] {
+            cells[*at] = ValueRef::Real(i as f64);
+        }
+    }
 }
 
 type ReadCell = unsafe extern "C" fn(Db, c_int, *mut *mut ffi::sqlite3_value) -> c_int;

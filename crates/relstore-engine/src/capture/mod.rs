@@ -16,6 +16,8 @@
 mod ffi;
 mod hook;
 mod participant;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use participant::ENLIST;
 
@@ -25,7 +27,7 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 
 use relstore_model::change::codec;
-use relstore_model::{Error, Op, Result, Schema, TableId, Timestamp, ValueRef};
+use relstore_model::{Error, LogicalType, Op, Result, Schema, TableId, Timestamp, ValueRef};
 use rusqlite::ffi::{sqlite3, sqlite3_stmt};
 
 /// What the hook has to know of a table.
@@ -38,6 +40,8 @@ struct CapturedTable {
     stored: Vec<c_int>,
     /// Whether the rowid is the row's only key and is kept beside the cells.
     with_rowid: bool,
+    /// Positions among the stored columns of floats that were added with a default to a table that may have had rows.
+    late_reals: Vec<usize>,
 }
 
 /// What a commit becomes in the log, beside its changes.
@@ -67,9 +71,17 @@ struct State {
     created_as: Op,
     /// Why the next commit must fail.
     failure: Option<Error>,
+    /// How many bytes of changes one commit may have.
+    packed_bytes_max: usize,
     head: LogHead,
     insert: *mut sqlite3_stmt,
 }
+
+/// How large the buffer of changes stays between transactions.
+const PACKED_KEPT_BYTES: usize = 4 << 20;
+
+/// What the log row needs beside its changes: a record header and four integers.
+const LOG_ROW_BYTES: usize = 64;
 
 impl State {
     fn cut(&mut self, packed: usize, count: u64) {
@@ -81,6 +93,29 @@ impl State {
         self.cut(0, 0);
         self.marks.clear();
         self.failure = None;
+        // A transaction of the usual size finds its buffer again; what a huge one needed goes back.
+        self.packed.shrink_to(PACKED_KEPT_BYTES);
+    }
+
+    /// Refuses the commit once its changes do not fit in one log row, and keeps no more of them.
+    #[inline]
+    fn check_size(&mut self) {
+        if self.packed.len() > self.packed_bytes_max {
+            self.refuse_size();
+        }
+    }
+
+    #[cold]
+    fn refuse_size(&mut self) {
+        let error = Error::invalid("the transaction changes more than one commit can hold, so it was refused");
+        self.failure = Some(
+            error
+                .with("bytes", self.packed.len())
+                .with("bytes_max", self.packed_bytes_max)
+                .with("changes", self.count)
+                .with_hint("divide it into several transactions"),
+        );
+        self.packed = Vec::new();
     }
 }
 
@@ -108,6 +143,7 @@ impl Capture {
             is_suspended: false,
             created_as: Op::Create,
             failure: None,
+            packed_bytes_max: 0,
             head: LogHead::default(),
             insert: std::ptr::null_mut(),
         });
@@ -118,6 +154,9 @@ impl Capture {
         unsafe {
             let db = connection.handle();
             participant::register(db, state.as_ptr())?;
+            // SQLite's limit on the length of a row, which is one gigabyte unless it was compiled otherwise.
+            let row_bytes_max = rusqlite::ffi::sqlite3_limit(db, rusqlite::ffi::SQLITE_LIMIT_LENGTH, -1);
+            (*state.as_ptr()).packed_bytes_max = (row_bytes_max as usize).saturating_sub(LOG_ROW_BYTES);
             ffi::sqlite3_preupdate_hook(db, Some(hook::on_change), state.as_ptr().cast::<c_void>());
         }
         Ok(capture)
@@ -140,11 +179,15 @@ impl Capture {
 
     /// Sets the tables whose changes are captured. Changes of tables not in the schema (SQLite's, the engine's, shadow tables) are not.
     pub(crate) fn set_schema(&self, schema: &Schema) {
+        let positions = |t: &relstore_model::Table, wanted: fn(&relstore_model::Column) -> bool| {
+            t.stored_columns().enumerate().filter(|(_, c)| wanted(c)).map(|(i, _)| i).collect()
+        };
         let captured = |t: &relstore_model::Table| CapturedTable {
             name: t.name.clone().into_bytes(),
             id: t.id,
             stored: t.columns.iter().enumerate().filter(|(_, c)| !c.is_virtual).map(|(i, _)| i as c_int).collect(),
             with_rowid: t.is_keyed_by_rowid(),
+            late_reals: positions(t, |c| c.logical == LogicalType::Real && c.initial_default.is_some()),
         };
         let tables = schema.tables.iter().map(|t| (t.name.clone().into_bytes(), Arc::new(captured(t)))).collect();
         self.with(|s| {
@@ -171,11 +214,21 @@ impl Capture {
         });
     }
 
-    /// Adds a new row that the hook did not see, such as those of `CREATE TABLE … AS`.
-    pub(crate) fn put_created(&self, table: TableId, rowid: Option<i64>, cells: &[ValueRef<'_>]) {
+    /// Adds a row that came or went without the hook being told: those of `CREATE TABLE … AS` and of `DROP TABLE`.
+    pub(crate) fn put_row(&self, op: Op, table: TableId, rowid: Option<i64>, cells: &[ValueRef<'_>]) {
         self.with(|s| {
-            codec::put_row(&mut s.packed, s.created_as, table, rowid, cells.iter().copied());
+            let op = if op == Op::Create { s.created_as } else { op };
+            codec::put_row(&mut s.packed, op, table, rowid, cells.iter().copied());
             s.count += 1;
+            s.check_size();
+        });
+    }
+
+    /// No more changes of this table are captured until the schema is set again.
+    pub(crate) fn forget(&self, table: &str) {
+        self.with(|s| {
+            s.tables.remove(table.as_bytes());
+            s.last = None;
         });
     }
 
@@ -240,10 +293,16 @@ impl Drop for Capture {
 unsafe fn guarded<T>(state: *mut State, otherwise: T, body: impl FnOnce(&mut State) -> T) -> T {
     // SAFETY: by the caller.
     let state = unsafe { &mut *state };
-    match std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| body(&mut *state))) {
+    let body = || {
+        #[cfg(test)]
+        tests::panic_if_asked();
+        body(&mut *state)
+    };
+    match std::panic::catch_unwind(std::panic::AssertUnwindSafe(body)) {
         Ok(value) => value,
         Err(_) => {
-            state.failure = Some(Error::internal("change capture failed, so the commit was refused"));
+            let error = Error::internal("change capture panicked, so the commit was refused");
+            state.failure = Some(error.with_hint("the store is as it was before the transaction, and works on: please report this"));
             otherwise
         }
     }

@@ -68,52 +68,78 @@ pub fn letters(db: &Database) -> String {
     changes(db).iter().map(letter).collect()
 }
 
-/// What the log says the tables are: an empty store, and every change applied.
-pub fn replayed(db: &Database) -> State {
-    let mut schema = Schema::default();
-    let mut rows: BTreeMap<u32, Vec<Row>> = BTreeMap::new();
-    for change in changes(db) {
+/// The tables as the log makes them, change by change.
+#[derive(Default)]
+pub struct Replay {
+    schema: Schema,
+    rows: BTreeMap<u32, Vec<(Option<i64>, Row)>>,
+    at: Lsn,
+}
+
+impl Replay {
+    /// Applies what the log has beyond what was applied.
+    pub fn catch_up(&mut self, db: &Database) {
+        for commit in db.commits_after(self.at, usize::MAX).unwrap() {
+            let changes = unpack(&commit.packed).unwrap();
+            assert_eq!((commit.lsn_first, commit.count), (self.at.next(), changes.len() as u64));
+            self.at = commit.lsn_last();
+            changes.into_iter().for_each(|change| self.apply(change));
+        }
+        assert_eq!(self.at, db.high_water());
+    }
+
+    fn apply(&mut self, change: Change) {
         match change {
-            Change::Schema(new) => {
-                for (id, rows) in &mut rows {
-                    let (Some(old), Some(new)) =
-                        (schema.tables.iter().find(|t| t.id.0 == *id), new.schema.tables.iter().find(|t| t.id.0 == *id))
-                    else {
-                        rows.clear();
-                        continue;
-                    };
-                    let old_ids: Vec<_> = old.stored_columns().map(|c| c.id).collect();
-                    for row in rows.iter_mut() {
-                        *row = new
-                            .stored_columns()
-                            .map(|c| match old_ids.iter().position(|id| *id == c.id) {
-                                Some(i) => row[i].clone(),
-                                None => c.initial_default.as_ref().map_or(Value::Null, |d| d.to_value()),
-                            })
-                            .collect();
-                    }
-                }
-                schema = new.schema;
-            }
+            Change::Schema(new) => self.reshape(new.schema),
             Change::Row(change) => {
-                let table = rows.entry(change.table.0).or_default();
+                let known = self.schema.by_id(change.table).unwrap_or_else(|| panic!("a change of an unknown table: {change:?}"));
+                assert_eq!(change.rowid.is_some(), known.is_keyed_by_rowid());
+                let table = self.rows.entry(change.table.0).or_default();
                 if let Some(before) = &change.before {
-                    let at = table.iter().position(|r| text(r) == text(before));
+                    let at = table.iter().position(|(rowid, r)| *rowid == change.rowid && text(r) == text(before));
                     table.remove(at.unwrap_or_else(|| panic!("a change of a row that is not there: {change:?}")));
                 }
-                table.extend(change.after);
+                table.extend(change.after.map(|row| (change.rowid, row)));
             }
         }
     }
-    schema
-        .tables
-        .iter()
-        .map(|t| {
-            let mut texts: Vec<String> = rows.get(&t.id.0).into_iter().flatten().map(|r| text(r)).collect();
+
+    fn reshape(&mut self, new: Schema) {
+        assert_eq!(new.version, self.schema.version + 1);
+        for (id, rows) in &mut self.rows {
+            let find = |schema: &Schema| schema.tables.iter().find(|t| t.id.0 == *id).cloned();
+            let (Some(old), Some(new)) = (find(&self.schema), find(&new)) else {
+                assert!(rows.is_empty(), "rows of a dropped table that were never deleted: {rows:?}");
+                continue;
+            };
+            let old_ids: Vec<_> = old.stored_columns().map(|c| c.id).collect();
+            for (_, row) in rows.iter_mut() {
+                let cell = |c: &relstore_model::Column| match old_ids.iter().position(|id| *id == c.id) {
+                    Some(i) => row[i].clone(),
+                    None => c.initial_default.as_ref().map_or(Value::Null, |d| d.to_value()),
+                };
+                *row = new.stored_columns().map(cell).collect();
+            }
+        }
+        self.schema = new;
+    }
+
+    /// The tables now.
+    pub fn state(&self) -> State {
+        let rows = |t: &relstore_model::Table| {
+            let mut texts: Vec<String> = self.rows.get(&t.id.0).into_iter().flatten().map(|(_, r)| text(r)).collect();
             texts.sort();
             (t.name.clone(), texts)
-        })
-        .collect()
+        };
+        self.schema.tables.iter().map(rows).collect()
+    }
+}
+
+/// What the log says the tables are: an empty store, and every change applied.
+pub fn replayed(db: &Database) -> State {
+    let mut replay = Replay::default();
+    replay.catch_up(db);
+    replay.state()
 }
 
 /// The log says exactly what happened.
