@@ -3,16 +3,19 @@
 use std::cell::{Cell, RefCell};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use relstore_model::{Clock, Error, ErrorKind, HybridClock, Lsn, Result, Row, Schema, Value};
 
 use crate::authorizer::Authorizer;
 use crate::capture::{Capture, ENLIST, LogHead};
 use crate::eviction::{self, Shadow, Tier};
+use crate::lock::Found;
 use crate::reader::{Each, step};
 use crate::settings::{Durability, Settings};
 use crate::sqlite::{Connection, from_sqlite};
-use crate::{catalog, log, sql};
+use crate::trust::Trust;
+use crate::{catalog, log, recovery, sql};
 
 /// What a statement did.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -56,6 +59,7 @@ pub(crate) struct Writer {
     is_tier_touched: Cell<bool>,
     /// Whether a part of it was rolled back since, so that the shadow must be read from the file again.
     is_tier_in_doubt: Cell<bool>,
+    trust: Trust,
 }
 
 impl Drop for Writer {
@@ -66,7 +70,13 @@ impl Drop for Writer {
 
 impl Writer {
     /// Opens the hot file for writing and makes what is missing in it. The caller holds the store's lock.
-    pub(crate) fn open(path: &Path, settings: &Settings, clock: Arc<dyn Clock>, tier: Arc<Tier>) -> Result<Self> {
+    pub(crate) fn open(
+        path: &Path,
+        settings: &Settings,
+        clock: Arc<dyn Clock>,
+        tier: Arc<Tier>,
+        (found, seals): (&Found, Arc<AtomicBool>),
+    ) -> Result<Self> {
         let mut connection = Connection::open(path)?;
         let synchronous = match settings.durability {
             Durability::Normal => "NORMAL",
@@ -80,6 +90,7 @@ impl Writer {
         connection.inner.set_prepared_statement_cache_capacity(256);
         let schema = Arc::new(catalog::newest(&connection)?);
         let range = log::range(&connection)?;
+        let trust = Trust::new(&connection, recovery::check(&connection, path, found)?, seals)?;
         let capture = Capture::install(&connection.inner)?;
         capture.set_schema(&schema);
         let authorizer = Authorizer::install(&mut connection.inner).map_err(|e| from_sqlite(&e, ""))?;
@@ -97,6 +108,7 @@ impl Writer {
             shadow,
             is_tier_touched: Cell::new(false),
             is_tier_in_doubt: Cell::new(false),
+            trust,
         };
         writer.record_foreign_ddl()?;
         writer.shadow.tier().set(writer.internally(|c| eviction::load(c, &writer.schema()))?);
@@ -108,7 +120,7 @@ impl Writer {
         if catalog::evolved(&self.connection, &self.schema())?.is_none() {
             return Ok(());
         }
-        self.begin()?;
+        self.begin_unchecked()?;
         match self.record_ddl("/* changed outside of the store */") {
             Ok(()) => self.commit().map(|_| ()),
             Err(e) => {
@@ -130,6 +142,10 @@ impl Writer {
 
     pub(crate) fn capture(&self) -> &Capture {
         &self.capture
+    }
+
+    pub(crate) fn trust(&self) -> &Trust {
+        &self.trust
     }
 
     pub(crate) fn shadow(&self) -> &Shadow {
@@ -155,8 +171,19 @@ impl Writer {
         self.authorizer.internally(|| run(&self.connection))
     }
 
-    /// Begins a write transaction and enlists the capture in it.
+    /// Begins a write transaction, once it is sure that the log says all that happened before.
     pub(crate) fn begin(&self) -> Result<()> {
+        self.begin_unchecked()?;
+        while !self.is_trusted().inspect_err(|_| self.rollback())? {
+            self.rollback();
+            self.verify()?;
+            self.begin_unchecked()?;
+        }
+        Ok(())
+    }
+
+    /// Begins a write transaction and enlists the capture in it.
+    pub(crate) fn begin_unchecked(&self) -> Result<()> {
         if self.is_poisoned.get() {
             return Err(Error::new(ErrorKind::Closed, "the store is closed: an earlier write to the disk failed")
                 .with_hint("open the store again: what was acknowledged is there"));
@@ -193,6 +220,7 @@ impl Writer {
             // After a failed fsync nobody can know what is on the disk: a page that failed may be dropped and never retried.
             if refused.is_none() && error.kind() == ErrorKind::Unavailable && error.message().contains("disk I/O error") {
                 self.is_poisoned.set(true);
+                self.trust.doubt();
             }
             return Err(refused.unwrap_or(error));
         }

@@ -27,8 +27,10 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 
 use relstore_model::change::codec;
-use relstore_model::{Error, LogicalType, Op, Result, Schema, TableId, Timestamp, ValueRef};
+use relstore_model::{Error, Op, Result, Schema, TableId, Timestamp, ValueRef};
 use rusqlite::ffi::{sqlite3, sqlite3_stmt};
+
+use crate::affinity::is_real;
 
 /// What the hook has to know of a table.
 #[derive(Debug)]
@@ -187,7 +189,7 @@ impl Capture {
             id: t.id,
             stored: t.columns.iter().enumerate().filter(|(_, c)| !c.is_virtual).map(|(i, _)| i as c_int).collect(),
             with_rowid: t.is_keyed_by_rowid(),
-            late_reals: positions(t, |c| c.logical == LogicalType::Real && c.initial_default.is_some()),
+            late_reals: positions(t, |c| is_real(&c.declared) && c.initial_default.is_some()),
         };
         let tables = schema.tables.iter().map(|t| (t.name.clone().into_bytes(), Arc::new(captured(t)))).collect();
         self.with(|s| {
@@ -230,6 +232,11 @@ impl Capture {
             s.tables.remove(table.as_bytes());
             s.last = None;
         });
+    }
+
+    /// Adds changes that the hook did not see: `pack` appends them and says how many they are.
+    pub(crate) fn put(&self, pack: impl FnOnce(&mut Vec<u8>) -> u64) {
+        self.with(|s| s.count += pack(&mut s.packed));
     }
 
     /// While suspended, changes are not captured: rows that move between tiers do not change.
