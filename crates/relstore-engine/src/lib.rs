@@ -16,6 +16,7 @@ mod settings;
 pub mod sql;
 pub mod sqlite;
 mod transaction;
+mod wal;
 mod writer;
 
 pub use database::Database;

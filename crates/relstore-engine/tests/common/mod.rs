@@ -34,8 +34,24 @@ pub fn script(db: &Database, statements: &[&str]) {
 /// Tables by name, each a sorted multiset of its rows' stored cells as text.
 pub type State = BTreeMap<String, Vec<String>>;
 
+/// A row as text: the same for the same cells alone. Long blobs by their length and hash.
 fn text(row: &[Value]) -> String {
-    format!("{row:?}")
+    use std::fmt::Write as _;
+    let mut out = String::new();
+    for cell in row {
+        match cell {
+            Value::Blob(b) if b.len() > 32 => write!(out, "Blob({} bytes, {:016x}) ", b.len(), hash(b)),
+            other => write!(out, "{other:?} "),
+        }
+        .unwrap();
+    }
+    out
+}
+
+/// FNV-1a, by eight bytes at a time.
+pub fn hash(bytes: &[u8]) -> u64 {
+    let word = |chunk: &[u8]| chunk.iter().fold(0u64, |n, b| n << 8 | u64::from(*b));
+    bytes.chunks(8).fold(0xcbf2_9ce4_8422_2325, |h, chunk| (h ^ word(chunk)).wrapping_mul(0x0100_0000_01b3).rotate_left(7))
 }
 
 /// The user's tables as they are.
@@ -68,52 +84,73 @@ pub fn letters(db: &Database) -> String {
     changes(db).iter().map(letter).collect()
 }
 
-/// What the log says the tables are: an empty store, and every change applied.
-pub fn replayed(db: &Database) -> State {
-    let mut schema = Schema::default();
-    let mut rows: BTreeMap<u32, Vec<Row>> = BTreeMap::new();
-    for change in changes(db) {
+/// The tables as a log makes them, change by change from the empty store on.
+#[derive(Clone, Default)]
+pub struct Replay {
+    schema: Schema,
+    /// By table: each distinct row by its text, and how often it is there.
+    rows: BTreeMap<u32, BTreeMap<String, (Row, usize)>>,
+}
+
+impl Replay {
+    pub fn apply(&mut self, change: Change) {
         match change {
-            Change::Schema(new) => {
-                for (id, rows) in &mut rows {
-                    let (Some(old), Some(new)) =
-                        (schema.tables.iter().find(|t| t.id.0 == *id), new.schema.tables.iter().find(|t| t.id.0 == *id))
-                    else {
-                        rows.clear();
-                        continue;
-                    };
-                    let old_ids: Vec<_> = old.stored_columns().map(|c| c.id).collect();
-                    for row in rows.iter_mut() {
-                        *row = new
-                            .stored_columns()
-                            .map(|c| match old_ids.iter().position(|id| *id == c.id) {
-                                Some(i) => row[i].clone(),
-                                None => c.initial_default.as_ref().map_or(Value::Null, |d| d.to_value()),
-                            })
-                            .collect();
+            Change::Schema(new) => self.reshape(new.schema),
+            Change::Row(change) => {
+                let table = self.rows.entry(change.table.0).or_default();
+                if let Some(before) = &change.before {
+                    let text = text(before);
+                    let Some((_, count)) = table.get_mut(&text) else { panic!("a change of a row that is not there: {change:?}") };
+                    *count -= 1;
+                    if *count == 0 {
+                        table.remove(&text);
                     }
                 }
-                schema = new.schema;
-            }
-            Change::Row(change) => {
-                let table = rows.entry(change.table.0).or_default();
-                if let Some(before) = &change.before {
-                    let at = table.iter().position(|r| text(r) == text(before));
-                    table.remove(at.unwrap_or_else(|| panic!("a change of a row that is not there: {change:?}")));
+                if let Some(after) = change.after {
+                    table.entry(text(&after)).or_insert((after, 0)).1 += 1;
                 }
-                table.extend(change.after);
             }
         }
     }
-    schema
-        .tables
-        .iter()
-        .map(|t| {
-            let mut texts: Vec<String> = rows.get(&t.id.0).into_iter().flatten().map(|r| text(r)).collect();
-            texts.sort();
-            (t.name.clone(), texts)
-        })
-        .collect()
+
+    fn reshape(&mut self, schema: Schema) {
+        for (id, rows) in &mut self.rows {
+            let (Some(old), Some(new)) = (self.schema.tables.iter().find(|t| t.id.0 == *id), schema.tables.iter().find(|t| t.id.0 == *id))
+            else {
+                rows.clear();
+                continue;
+            };
+            let old_ids: Vec<_> = old.stored_columns().map(|c| c.id).collect();
+            if new.stored_columns().map(|c| c.id).eq(old_ids.iter().copied()) {
+                continue;
+            }
+            for (_, (row, count)) in std::mem::take(rows) {
+                let cell = |c: &relstore_model::Column| match old_ids.iter().position(|id| *id == c.id) {
+                    Some(i) => row[i].clone(),
+                    None => c.initial_default.as_ref().map_or(Value::Null, |d| d.to_value()),
+                };
+                let row: Row = new.stored_columns().map(cell).collect();
+                rows.entry(text(&row)).or_insert((row, 0)).1 += count;
+            }
+        }
+        self.schema = schema;
+    }
+
+    pub fn state(&self) -> State {
+        let texts = |id: u32| self.rows.get(&id).into_iter().flatten();
+        let table = |t: &relstore_model::Table| {
+            let rows = texts(t.id.0).flat_map(|(text, (_, count))| std::iter::repeat_n(text.clone(), *count));
+            (t.name.clone(), rows.collect())
+        };
+        self.schema.tables.iter().map(table).collect()
+    }
+}
+
+/// What the log says the tables are: an empty store, and every change applied.
+pub fn replayed(db: &Database) -> State {
+    let mut replay = Replay::default();
+    changes(db).into_iter().for_each(|change| replay.apply(change));
+    replay.state()
 }
 
 /// The log says exactly what happened.
