@@ -250,25 +250,25 @@ impl Database {
     /// Moves a durable consumer forward to `to`: it has finished everything up to there.
     ///
     /// # Errors
-    /// `Unavailable` or `Corrupt` by the disk.
+    /// `Unavailable` or `Corrupt` by the disk; `Closed` after a failed fsync.
     ///
     /// # Panics
     /// If `to` lies beyond the last commit: nobody can have finished what did not happen.
     pub fn advance_cursor(&self, name: &str, to: Lsn) -> Result<()> {
         let writer = self.lock_writer()?;
         assert!(to <= writer.last_lsn(), "a consumer cannot be ahead of the log");
-        writer.internally(|c| log::advance_cursor(c, name, to))
+        writer.write_apart(|c| log::advance_cursor(c, name, to))
     }
 
     /// Deletes the part of the log that every durable consumer has passed, except what [`Settings::log_retained_bytes`] keeps. Gives how
     /// many commits went.
     ///
     /// # Errors
-    /// `Unavailable` or `Corrupt` by the disk.
+    /// `Unavailable` or `Corrupt` by the disk; `Closed` after a failed fsync.
     pub fn trim_log(&self) -> Result<u64> {
         self.fold_statistics()?;
         let retained_bytes = self.settings.log_retained_bytes;
-        self.lock_writer()?.internally(|c| log::trim(c, retained_bytes))
+        self.lock_writer()?.write_apart(|c| log::trim(c, retained_bytes))
     }
 
     /// Whether this handle may write.

@@ -25,6 +25,7 @@ mod statistics;
 mod transaction;
 mod trust;
 mod virtual_cells;
+mod wal;
 mod writer;
 
 pub use check::Finding;

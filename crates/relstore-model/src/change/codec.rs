@@ -192,7 +192,7 @@ impl ChangeRef<'_> {
     /// The change, owned.
     ///
     /// # Errors
-    /// `Corrupt` if a schema change is not what [`put_schema`] wrote.
+    /// `Corrupt` if a schema change is not what [`put_schema`] wrote, or its schema contradicts itself.
     pub fn to_change(&self) -> Result<Change> {
         match self {
             Self::Row(row) => {
@@ -208,7 +208,7 @@ impl ChangeRef<'_> {
             Self::Schema(json) => {
                 let body: SchemaBody =
                     serde_json::from_slice(json).map_err(|e| Error::corrupt("a schema change in the log cannot be read").with_source(e))?;
-                Ok(Change::Schema(Box::new(SchemaChange { schema: body.schema, sql: body.sql })))
+                Ok(Change::Schema(Box::new(SchemaChange { schema: body.schema.checked()?, sql: body.sql })))
             }
         }
     }
