@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::catalog;
 use crate::eviction::set_last_insert_rowid;
-use crate::reader::{Each, step};
+use crate::reader::{Each, column_names, step};
 use crate::sqlite::{cell, from_sqlite};
 use crate::writer::{Outcome, Writer};
 
@@ -33,7 +33,8 @@ impl Writer {
                 self.record_rows_of(table, Op::Delete)?;
                 self.capture().forget(&table.name);
             }
-            let columns = step(&mut statement, text, params, each, || true)?.unwrap_or_default();
+            step(&mut statement, text, params, each, || Ok(true))?;
+            let columns = column_names(&statement);
             // What the engine inserts beside is not the user's.
             let last_insert_rowid = self.connection.inner.last_insert_rowid();
             let recorded = self.record_ddl(text);

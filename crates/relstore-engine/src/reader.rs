@@ -65,36 +65,61 @@ impl Reader {
         })
     }
 
-    /// Runs a query and gives each row to `each`; gives the names of the columns.
-    pub(crate) fn query_each(&self, sql: &str, params: &[Value], each: Each<'_>) -> Result<Vec<String>> {
+    /// Runs the statement and gives each row to `each`, if it only reads; gives the names of the columns if they are asked for. `None` if it
+    /// writes: it was not run. `settle` is called once, when the statement has its snapshot and `each` has seen nothing.
+    pub(crate) fn try_each(
+        &self,
+        sql: &str,
+        params: &[Value],
+        with_columns: bool,
+        each: Each<'_>,
+        settle: &dyn Fn() -> Result<()>,
+    ) -> Result<Option<Vec<String>>> {
         let sql = sql::trimmed(sql);
         loop {
             let number = self.shadow.tier().settled();
-            let done = self.shadow_snapshot(|| self.try_query(sql, params, each, || self.shadow.tier().is_at(number)))?;
-            if let Some(columns) = done {
-                return Ok(columns);
+            let is_settled = || Ok(self.shadow.tier().is_at(number) && settle().map(|()| true)?);
+            match self.shadow_snapshot(|| self.try_once(sql, params, with_columns, each, is_settled))? {
+                Attempt::Done(columns) => return Ok(Some(columns)),
+                Attempt::Writes => return Ok(None),
+                Attempt::Overtaken => {}
             }
         }
     }
 
-    /// As [`Reader::query_each`]; `None` if rows moved between the tiers just as the snapshot was opened, and nothing was given to `each`.
-    fn try_query(&self, sql: &str, params: &[Value], each: Each<'_>, is_settled: impl FnOnce() -> bool) -> Result<Option<Vec<String>>> {
+    fn try_once(
+        &self,
+        sql: &str,
+        params: &[Value],
+        with_columns: bool,
+        each: Each<'_>,
+        is_settled: impl FnOnce() -> Result<bool>,
+    ) -> Result<Attempt> {
         if !self.shadow.is_empty() {
             let plan = self.shadow.plan(sql);
-            if !plan.reload.is_empty() {
+            if plan.is_bare || !plan.reload.is_empty() {
+                self.hide()?;
+            }
+            let text = plan.text.as_deref().unwrap_or(sql);
+            if plan.text.is_some() || !plan.reload.is_empty() {
+                let statement = self.connection.inner.prepare_cached(text).map_err(|e| from_sqlite(&e, sql))?;
+                if !statement.readonly() {
+                    return Ok(Attempt::Writes);
+                }
                 return Err(Error::unsupported("the statement asks for what a table with evicted rows cannot answer")
                     .with("sql", sql)
                     .with_hint("name the key column where it says rowid, or open the store for writing"));
             }
-            if plan.is_bare {
-                self.hide()?;
-            }
         }
         let mut statement = self.connection.inner.prepare_cached(sql).map_err(|e| from_sqlite(&e, sql))?;
         if !statement.readonly() {
-            return Err(Error::invalid("the statement writes").with("sql", sql).with_hint("run it with execute, or in a transaction"));
+            return Ok(Attempt::Writes);
         }
-        step(&mut statement, sql, params, each, is_settled).map_err(|e| self.shadow.explain(e))
+        if !step(&mut statement, sql, params, each, is_settled).map_err(|e| self.shadow.explain(e))? {
+            return Ok(Attempt::Overtaken);
+        }
+        // Asked last: where the schema changed, SQLite prepared the statement again in its first step, and `*` is other columns than before.
+        Ok(Attempt::Done(if with_columns { column_names(&statement) } else { Vec::new() }))
     }
 
     /// Runs `run` in one read transaction, without a view over cold rows.
@@ -161,20 +186,34 @@ impl Reader {
 /// What is done with each row.
 pub(crate) type Each<'a> = &'a mut dyn FnMut(&[ValueRef<'_>]) -> Result<()>;
 
-/// Binds, steps, and gives each row to `each`; gives the names of the columns. `is_settled` is asked once, when the statement has opened its
-/// snapshot and `each` has seen nothing yet; if it says no, the statement stops there and the answer is `None`.
+/// What became of an attempt to read.
+enum Attempt {
+    Done(Vec<String>),
+    /// The statement writes.
+    Writes,
+    /// Rows moved between the tiers just as the snapshot was opened; nothing was given to the caller.
+    Overtaken,
+}
+
+/// The names of the statement's columns.
+pub(crate) fn column_names(statement: &rusqlite::Statement<'_>) -> Vec<String> {
+    statement.column_names().into_iter().map(str::to_owned).collect()
+}
+
+/// Binds, steps, and gives each row to `each`. `is_settled` is asked once, when the statement has opened its snapshot and `each` has seen
+/// nothing yet; if it says no, the statement stops there and so is the answer.
 pub(crate) fn step(
     statement: &mut rusqlite::Statement<'_>,
     sql: &str,
     params: &[Value],
     each: Each<'_>,
-    is_settled: impl FnOnce() -> bool,
-) -> Result<Option<Vec<String>>> {
+    is_settled: impl FnOnce() -> Result<bool>,
+) -> Result<bool> {
     let mut rows = statement.query(params_from_iter(params.iter().map(Bound))).map_err(|e| from_sqlite(&e, sql))?;
     let mut cells: Vec<ValueRef<'_>> = Vec::new();
     let mut next = rows.next();
-    if !is_settled() {
-        return Ok(None);
+    if !is_settled()? {
+        return Ok(false);
     }
     while let Some(row) = next.map_err(|e| from_sqlite(&e, sql))? {
         let mut cells_of_row = reuse(cells);
@@ -185,9 +224,7 @@ pub(crate) fn step(
         cells = reuse(cells_of_row);
         next = rows.next();
     }
-    drop(rows);
-    // Asked last: where the schema changed, SQLite prepared the statement again in its first step, and `*` is other columns than before.
-    Ok(Some(statement.column_names().map(str::to_owned).collect()))
+    Ok(true)
 }
 
 /// The vector's allocation, empty, for cells of another lifetime. The compiler turns it into nothing.

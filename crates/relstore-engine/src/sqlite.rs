@@ -4,6 +4,7 @@
 //! No capture, no log, no policy: only the translation of values and errors. This module and its children alone name rusqlite.
 
 mod error;
+pub(crate) mod raw;
 
 use std::path::Path;
 use std::time::Duration;
