@@ -135,7 +135,11 @@ impl Database {
     /// # Errors
     /// As [`Database::query`] and [`Database::transaction`].
     pub fn execute(&self, sql: &str, params: &[Value]) -> Result<Outcome> {
-        let is_read = self.with_reader(|reader| reader.is_read(sql)).map_err(|e| explained(e, &self.schema()))?;
+        let is_read = match self.is_read(sql) {
+            // Temporary tables and what rests on them are known to the writer alone: it judges.
+            Err(_) if self.writer.is_some() => false,
+            known => known?,
+        };
         if is_read {
             let Rows { columns, rows } = self.query(sql, params)?;
             return Ok(Outcome { columns, rows, ..Outcome::default() });

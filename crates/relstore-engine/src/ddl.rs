@@ -83,7 +83,13 @@ impl Writer {
         let rowid = table.rowid_name().filter(|_| table.is_keyed_by_rowid()).map(str::to_owned);
         let rowid_columns = usize::from(rowid.is_some());
         let columns: Vec<String> = rowid.into_iter().chain(table.stored_columns().map(|c| quote(&c.name))).collect();
-        let select = format!("/*rs*/ SELECT {} FROM main.{} NOT INDEXED", columns.join(", "), quote(&table.name));
+        let key: Vec<String> = table.primary_key.iter().filter(|_| table.without_rowid).map(|i| quote(&table.columns[*i].name)).collect();
+        let order = match table.rowid_name() {
+            Some(rowid) => format!("ORDER BY {rowid}"),
+            None if table.without_rowid => format!("ORDER BY {}", key.join(", ")),
+            None => String::new(),
+        };
+        let select = format!("/*rs*/ SELECT {} FROM main.{} NOT INDEXED {order}", columns.join(", "), quote(&table.name));
         self.internally(|c| {
             let read = || {
                 let mut statement = c.inner.prepare(&select)?;

@@ -12,6 +12,7 @@ mod ddl;
 mod eviction;
 mod lock;
 pub mod log;
+mod phantom;
 mod reader;
 mod settings;
 pub mod sql;

@@ -52,9 +52,20 @@ impl Reader {
                 self.hide()?;
             }
             let text = plan.as_ref().and_then(|p| p.text.as_deref()).unwrap_or(sql);
-            let prepared = self.connection.inner.prepare_cached(text).map_err(|e| from_sqlite(&e, sql))?;
-            Ok(prepared.readonly())
+            Ok(self.prepare(text, sql)?.readonly())
         })
+    }
+
+    /// Prepares `text`, which stands for `sql`.
+    fn prepare(&self, text: &str, sql: &str) -> Result<rusqlite::CachedStatement<'_>> {
+        let prepare = || self.connection.inner.prepare_cached(text);
+        let again = |_| {
+            // SQLite judges it by the shape that it knows, and looks whether that is still so when the statement runs. Nothing is wrong with
+            // a statement that fits the shape of now, which a look into the file makes known.
+            self.connection.inner.query_row("/*rs*/ SELECT count(*) FROM main.sqlite_schema", [], |_| Ok(()))?;
+            prepare()
+        };
+        prepare().or_else(again).map_err(|e| from_sqlite(&e, sql))
     }
 
     /// The tables that must be wholly hot before the statement can be read.
@@ -90,7 +101,7 @@ impl Reader {
                 self.hide()?;
             }
         }
-        let mut statement = self.connection.inner.prepare_cached(sql).map_err(|e| from_sqlite(&e, sql))?;
+        let mut statement = self.prepare(sql, sql)?;
         if !statement.readonly() {
             return Err(Error::invalid("the statement writes").with("sql", sql).with_hint("run it with execute, or in a transaction"));
         }

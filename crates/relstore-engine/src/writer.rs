@@ -269,7 +269,14 @@ impl Writer {
             return self.run_ddl(statement, dropped.as_deref(), text, params, each);
         }
         let changes_before = self.connection.inner.total_changes();
-        let columns = step(&mut statement, text, params, each, || true)?.unwrap_or_default();
+        let mark = self.capture.mark();
+        let stepped = step(&mut statement, text, params, each, || true);
+        if stepped.is_err() && self.capture.mark() != mark {
+            drop(statement);
+            self.drop_phantom(mark)?;
+            return stepped.map(|_| Outcome::default());
+        }
+        let columns = stepped?.unwrap_or_default();
         let is_read = statement.readonly();
         let wrote = !is_read && self.connection.inner.total_changes() != changes_before;
         Ok(Outcome {
