@@ -28,6 +28,24 @@ fn the_tables_of_a_full_text_index_are_no_changes() {
     check_together(&setup, &run, "c");
 }
 
+/// SQLite takes a table for a part of the index because of its name.
+#[test]
+fn a_table_that_has_the_name_of_a_part_of_an_index_is_the_users() {
+    let first =
+        ["CREATE TABLE docs_content(id INTEGER PRIMARY KEY, body)", "CREATE VIRTUAL TABLE docs USING fts5(body, content='docs_content')"];
+    let run = [
+        "INSERT INTO docs_content VALUES(1,'x')",
+        "ALTER TABLE docs_content ADD COLUMN n",
+        "UPDATE docs_content SET n=1",
+        "DROP TABLE docs",
+    ];
+    check(&first, &run, "cSu");
+    let last =
+        ["CREATE VIRTUAL TABLE docs USING fts5(body, content='docs_content')", "CREATE TABLE IF NOT EXISTS main.'docs_content'(id, body)"];
+    check(&last, &["INSERT INTO docs_content VALUES(1,'x')", "DROP TABLE docs_content", "DROP TABLE docs"], "cdS");
+    check(&last[..1], &["CREATE TABLE docs_content AS SELECT 1 AS body", "INSERT INTO docs(docs) VALUES('rebuild')"], "Sc");
+}
+
 #[test]
 fn an_index_kept_by_triggers_is_no_change_beside_the_rows() {
     let setup = [

@@ -126,7 +126,7 @@ impl<'a> Cells<'a> {
                 if code != ffi::SQLITE_OK || value.is_null() {
                     return Err(code);
                 }
-                self.0.push(borrow(value));
+                self.0.push(borrow(value)?);
             }
         }
         Ok(())
@@ -156,19 +156,24 @@ impl<'a> Cells<'a> {
 ///
 /// # Safety
 /// `value` is valid for `'a`, and no conversion is asked of it that would move its bytes.
-unsafe fn borrow<'a>(value: *mut ffi::sqlite3_value) -> ValueRef<'a> {
+unsafe fn borrow<'a>(value: *mut ffi::sqlite3_value) -> Result<ValueRef<'a>, c_int> {
     // SAFETY: the accessor matches the type, so nothing is converted; length is read after the bytes, as SQLite asks.
     unsafe {
-        let bytes = |start: *const u8| {
+        // Only an empty blob has no place. Without memory, text and blobs of zeros have none either, and are not empty.
+        let bytes = |start: *const u8, may_be_nowhere: bool| {
             let length = ffi::sqlite3_value_bytes(value) as usize;
-            if start.is_null() || length == 0 { &[][..] } else { std::slice::from_raw_parts(start, length) }
+            match (start.is_null(), length) {
+                (true, 0) if may_be_nowhere => Ok(&[][..]),
+                (true, _) => Err(ffi::SQLITE_NOMEM),
+                (false, _) => Ok(std::slice::from_raw_parts(start, length)),
+            }
         };
-        match ffi::sqlite3_value_type(value) {
+        Ok(match ffi::sqlite3_value_type(value) {
             ffi::SQLITE_INTEGER => ValueRef::Integer(ffi::sqlite3_value_int64(value)),
             ffi::SQLITE_FLOAT => ValueRef::Real(ffi::sqlite3_value_double(value)),
-            ffi::SQLITE_TEXT => ValueRef::Text(bytes(ffi::sqlite3_value_text(value))),
-            ffi::SQLITE_BLOB => ValueRef::Blob(bytes(ffi::sqlite3_value_blob(value).cast::<u8>())),
+            ffi::SQLITE_TEXT => ValueRef::Text(bytes(ffi::sqlite3_value_text(value), false)?),
+            ffi::SQLITE_BLOB => ValueRef::Blob(bytes(ffi::sqlite3_value_blob(value).cast::<u8>(), true)?),
             _ => ValueRef::Null,
-        }
+        })
     }
 }
