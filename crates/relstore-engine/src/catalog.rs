@@ -10,7 +10,8 @@ use crate::sqlite::Connection;
 /// The tables that the engine keeps in the hot file.
 ///
 /// `_rs_log.lsn` is the last LSN of the commit. `_rs_schema` has every schema version. `_rs_cursor` says how far each consumer has come.
-/// `_rs_cold_file` lists the files of evicted rows, `_rs_reloaded` the rows among them that are hot again.
+/// `_rs_cold_file` lists the files of evicted rows, `_rs_reloaded` the rows among them that are hot again. `_rs_statistics` has a row a
+/// table (column 0, `count` its rows) and a row a column (`count` its NULLs), up to the change that `_rs_meta` calls `statistics_lsn`.
 pub(crate) const ENGINE_TABLES: &str = "
 CREATE TABLE IF NOT EXISTS _rs_meta(key TEXT PRIMARY KEY, value ANY) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS _rs_log(
@@ -21,6 +22,10 @@ CREATE TABLE IF NOT EXISTS _rs_cold_file(
   id INTEGER PRIMARY KEY, table_id INTEGER NOT NULL, path TEXT NOT NULL, dt TEXT NOT NULL, rows INTEGER NOT NULL,
   rowid_min INTEGER NOT NULL, rowid_max INTEGER NOT NULL, lsn INTEGER NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS _rs_reloaded(table_id INTEGER NOT NULL, row INTEGER NOT NULL, PRIMARY KEY(table_id, row)) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS _rs_statistics(
+  table_id INTEGER NOT NULL, column_id INTEGER NOT NULL, lsn INTEGER NOT NULL, count INTEGER NOT NULL, bytes INTEGER NOT NULL,
+  digest BLOB NOT NULL, sketch BLOB NOT NULL, min ANY, min_is_exact INTEGER, max ANY, max_is_exact INTEGER,
+  PRIMARY KEY(table_id, column_id)) STRICT, WITHOUT ROWID;
 ";
 
 /// The newest schema kept in the file; the empty one if there is none.

@@ -1,7 +1,7 @@
 //! Statements that change the shape: the schema as SQLite has it afterwards, and rows that come or go without the hook being told.
 
 use relstore_model::identifier::quote;
-use relstore_model::{Error, Op, Result, Table, Value};
+use relstore_model::{Error, Op, Result, Schema, Table, Value};
 use rusqlite::CachedStatement;
 use std::sync::Arc;
 
@@ -66,16 +66,22 @@ impl Writer {
                 .with("table", &table.name)
                 .with_hint("give it a PRIMARY KEY, or another name to one of rowid, oid and _rowid_"));
         }
-        self.internally(|c| catalog::put(c, &schema))?;
-        self.capture().put_schema(&schema, text);
-        self.capture().set_schema(&schema);
-        let schema = Arc::new(schema);
-        self.set_schema(Arc::clone(&schema));
+        let schema = self.record_schema(schema, text)?;
         // `CREATE TABLE … AS` fills its table without telling the hook.
         for table in schema.tables.iter().filter(|t| t.id.0 > known.last_table_id) {
             self.record_rows_of(table, Op::Create)?;
         }
         Ok(())
+    }
+
+    /// Puts `schema` into the open transaction: it is in force from here on.
+    pub(crate) fn record_schema(&self, schema: Schema, text: &str) -> Result<Arc<Schema>> {
+        self.internally(|c| catalog::put(c, &schema))?;
+        self.capture().put_schema(&schema, text);
+        self.capture().set_schema(&schema);
+        let schema = Arc::new(schema);
+        self.set_schema(Arc::clone(&schema));
+        Ok(schema)
     }
 
     /// Logs every row of the table as created or deleted, in the order of its rowid or key.

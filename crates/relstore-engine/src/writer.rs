@@ -3,16 +3,22 @@
 use std::cell::{Cell, RefCell};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use relstore_model::{Clock, Error, ErrorKind, HybridClock, Lsn, Result, Row, Schema, Value};
+use rusqlite::ErrorCode;
+use rusqlite::config::DbConfig;
+use rusqlite::hooks::Wal;
 
 use crate::authorizer::Authorizer;
 use crate::capture::{Capture, ENLIST, LogHead};
 use crate::eviction::{self, Shadow, Tier};
+use crate::lock::Found;
 use crate::reader::{Each, step};
 use crate::settings::{Durability, Settings};
 use crate::sqlite::{Connection, from_sqlite};
-use crate::{catalog, log, sql};
+use crate::trust::Trust;
+use crate::{catalog, log, recovery, sql, wal};
 
 /// What a statement did.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -49,24 +55,55 @@ pub(crate) struct Writer {
     schema: RefCell<Arc<Schema>>,
     /// The schema when the open transaction began.
     schema_before: RefCell<Arc<Schema>>,
-    is_poisoned: Cell<bool>,
+    /// Set when the disk failed: nothing is written any more. The WAL hook sets it too, where a checkpoint failed.
+    is_poisoned: Arc<AtomicBool>,
     /// The cold tier, as the open transaction sees it.
     shadow: Shadow,
     /// Whether the open transaction has changed what is cold, or the temp objects that show it.
     is_tier_touched: Cell<bool>,
     /// Whether a part of it was rolled back since, so that the shadow must be read from the file again.
     is_tier_in_doubt: Cell<bool>,
+    trust: Trust,
+}
+
+/// How many frames the WAL may have before it is copied into the file: SQLite's own number.
+const CHECKPOINT_FRAMES: i32 = 1000;
+
+/// Checkpoints as SQLite would by itself, but does not overlook that the disk failed in it: SQLite drops that error, and a WAL whose sync
+/// failed once must not be trusted again.
+fn checkpoint_or_poison(connection: &mut Connection) -> Result<Arc<AtomicBool>> {
+    let is_poisoned = Arc::new(AtomicBool::new(false));
+    let poison = Arc::clone(&is_poisoned);
+    let hook = move |wal: &mut Wal, frames: i32| {
+        let failed = (frames >= CHECKPOINT_FRAMES).then(|| wal.checkpoint()).and_then(std::result::Result::err);
+        if failed.and_then(|e| e.sqlite_error_code()) == Some(ErrorCode::SystemIoFailure) {
+            poison.store(true, Ordering::Release);
+        }
+        // The commit is done, whatever became of the checkpoint.
+        Ok(())
+    };
+    connection.inner.wal_hook(Some(hook)).map_err(|e| from_sqlite(&e, ""))?;
+    Ok(is_poisoned)
 }
 
 impl Drop for Writer {
     fn drop(&mut self) {
+        // Sees to it that a poisoned connection does not checkpoint when it closes.
+        let _ = self.check_disk();
         self.capture.remove(&self.connection.inner);
     }
 }
 
 impl Writer {
     /// Opens the hot file for writing and makes what is missing in it. The caller holds the store's lock.
-    pub(crate) fn open(path: &Path, settings: &Settings, clock: Arc<dyn Clock>, tier: Arc<Tier>) -> Result<Self> {
+    pub(crate) fn open(
+        path: &Path,
+        settings: &Settings,
+        clock: Arc<dyn Clock>,
+        tier: Arc<Tier>,
+        (found, seals): (&Found, Arc<AtomicBool>),
+    ) -> Result<Self> {
+        wal::renew(path)?;
         let mut connection = Connection::open(path)?;
         let synchronous = match settings.durability {
             Durability::Normal => "NORMAL",
@@ -80,10 +117,12 @@ impl Writer {
         connection.inner.set_prepared_statement_cache_capacity(256);
         let schema = Arc::new(catalog::newest(&connection)?);
         let range = log::range(&connection)?;
+        let trust = Trust::new(&connection, recovery::check(&connection, path, found)?, seals)?;
         let capture = Capture::install(&connection.inner)?;
         capture.set_schema(&schema);
         let authorizer = Authorizer::install(&mut connection.inner).map_err(|e| from_sqlite(&e, ""))?;
         let shadow = Shadow::install(&connection, tier, Some(capture.suspender()))?;
+        let is_poisoned = checkpoint_or_poison(&mut connection)?;
         let writer = Self {
             connection,
             capture,
@@ -93,10 +132,11 @@ impl Writer {
             last_lsn: Cell::new(range.last),
             schema: RefCell::new(Arc::clone(&schema)),
             schema_before: RefCell::new(schema),
-            is_poisoned: Cell::new(false),
+            is_poisoned,
             shadow,
             is_tier_touched: Cell::new(false),
             is_tier_in_doubt: Cell::new(false),
+            trust,
         };
         writer.record_foreign_ddl()?;
         writer.shadow.tier().set(writer.internally(|c| eviction::load(c, &writer.schema()))?);
@@ -108,7 +148,7 @@ impl Writer {
         if catalog::evolved(&self.connection, &self.schema(), None)?.is_none() {
             return Ok(());
         }
-        self.begin()?;
+        self.begin_unchecked()?;
         match self.record_ddl("/* changed outside of the store */") {
             Ok(()) => self.commit().map(|_| ()),
             Err(e) => {
@@ -130,6 +170,10 @@ impl Writer {
 
     pub(crate) fn capture(&self) -> &Capture {
         &self.capture
+    }
+
+    pub(crate) fn trust(&self) -> &Trust {
+        &self.trust
     }
 
     pub(crate) fn shadow(&self) -> &Shadow {
@@ -155,12 +199,46 @@ impl Writer {
         self.authorizer.internally(|| run(&self.connection))
     }
 
-    /// Begins a write transaction and enlists the capture in it.
-    pub(crate) fn begin(&self) -> Result<()> {
-        if self.is_poisoned.get() {
-            return Err(Error::new(ErrorKind::Closed, "the store is closed: an earlier write to the disk failed")
-                .with_hint("open the store again: what was acknowledged is there"));
+    /// Runs a statement of the engine's own that writes and is its own transaction.
+    pub(crate) fn write_apart<T>(&self, run: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+        self.check_disk()?;
+        self.internally(run).map_err(|e| self.poisoned_by(e))
+    }
+
+    fn check_disk(&self) -> Result<()> {
+        if !self.is_poisoned.load(Ordering::Acquire) {
+            return Ok(());
         }
+        // Closing the connection would checkpoint, out of a WAL of which nobody knows how much is on the disk.
+        let _ = self.connection.inner.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
+        Err(Error::new(ErrorKind::Closed, "the store is closed: an earlier write to the disk failed")
+            .with_hint("open the store again: what was acknowledged is there"))
+    }
+
+    /// A commit failed by `error`: if it was the disk, nothing more is written. After a failed fsync nobody can know what is on the disk: a
+    /// page that failed may be dropped and never retried.
+    fn poisoned_by(&self, error: Error) -> Error {
+        if error.kind() == ErrorKind::Unavailable && error.message().contains("disk I/O error") {
+            self.is_poisoned.store(true, Ordering::Release);
+            self.trust.doubt();
+        }
+        error
+    }
+
+    /// Begins a write transaction, once it is sure that the log says all that happened before.
+    pub(crate) fn begin(&self) -> Result<()> {
+        self.begin_unchecked()?;
+        while !self.is_trusted().inspect_err(|_| self.rollback())? {
+            self.rollback();
+            self.verify()?;
+            self.begin_unchecked()?;
+        }
+        Ok(())
+    }
+
+    /// Begins a write transaction and enlists the capture in it.
+    pub(crate) fn begin_unchecked(&self) -> Result<()> {
+        self.check_disk()?;
         let cold = self.shadow.tier().cold();
         if !self.shadow.shows(&cold) {
             self.internally(|c| self.shadow.show(c, &cold))?;
@@ -190,11 +268,7 @@ impl Writer {
         if let Err(error) = self.internally(|c| c.execute("/*rs*/ COMMIT", &[])) {
             let refused = self.capture.take_failure();
             self.rollback();
-            // After a failed fsync nobody can know what is on the disk: a page that failed may be dropped and never retried.
-            if refused.is_none() && error.kind() == ErrorKind::Unavailable && error.message().contains("disk I/O error") {
-                self.is_poisoned.set(true);
-            }
-            return Err(refused.unwrap_or(error));
+            return Err(refused.unwrap_or_else(|| self.poisoned_by(error)));
         }
         if let Some(moving) = moving {
             moving.done(self.shadow.cold());

@@ -6,7 +6,7 @@ use serde_json::{Map, Value as Json};
 use crate::change::codec::{ChangeRef, Reader, RowRef};
 use crate::lsn::ulid_of;
 use crate::types::json::to_json;
-use crate::{Change, Commit, Lsn, Namespace, Op, Result, Row, Schema, Table, TxId, Value, ValueRef};
+use crate::{Change, Commit, Error, Lsn, Namespace, Op, Result, Row, Schema, Table, TxId, Value, ValueRef};
 
 /// Which columns an update's `before` and `after` hold.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -99,7 +99,7 @@ impl VirtualCells for WithoutVirtualCells {
 /// in force at the change, so a row from before their definition changed has the value of then.
 ///
 /// # Errors
-/// `Corrupt` if the commit's bytes are no changes; as `computed` gives them.
+/// `Corrupt` if the commit's bytes are no changes, or another number of them than it says; as `computed` gives them.
 pub fn events_of(
     namespace: &Namespace,
     commit: &Commit,
@@ -109,7 +109,9 @@ pub fn events_of(
 ) -> Result<Vec<UnifiedEvent>> {
     let txid = TxId::derive(namespace, commit.timestamp, commit.lsn_first).to_string();
     let timestamp = commit.timestamp.to_iso_millis();
-    let mut out = Vec::with_capacity(commit.count as usize);
+    // A change takes two bytes at least, so a count that lies does not become an allocation.
+    let count_max = (commit.packed.len() / 2) as u64;
+    let mut out = Vec::with_capacity(commit.count.min(count_max) as usize);
     let mut reader = Reader::new(&commit.packed);
     let mut lsn = commit.lsn_first;
     while let Some(change) = reader.next()? {
@@ -140,7 +142,12 @@ pub fn events_of(
             ChangeRef::Row(row) => fill_row(&mut event, row, schema, images, computed)?,
         }
         out.push(event);
-        lsn = lsn.next();
+        lsn = Lsn::new(lsn.get().wrapping_add(1));
+    }
+    if out.len() as u64 != commit.count {
+        return Err(Error::corrupt("a commit holds another number of changes than it says")
+            .with("ns", namespace)
+            .with("lsn", commit.lsn_first));
     }
     Ok(out)
 }

@@ -24,14 +24,19 @@ pub(crate) use participant::ENLIST;
 use std::collections::HashMap;
 use std::ffi::{c_int, c_void};
 use std::ptr::NonNull;
+use std::sync::Arc;
 
 use relstore_model::change::codec;
-use relstore_model::{Change, Error, LogicalType, Op, Result, Schema, TableId, Timestamp, ValueRef};
+use relstore_model::{Change, Error, Op, Result, Schema, TableId, Timestamp, ValueRef};
 use rusqlite::ffi::{sqlite3, sqlite3_stmt};
 
+use crate::affinity::is_real;
+
 /// What the hook has to know of a table.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 struct CapturedTable {
+    /// Its name, as SQLite says it.
+    name: Vec<u8>,
     id: TableId,
     /// The columns that have cells: their numbers in the table.
     stored: Vec<c_int>,
@@ -65,9 +70,10 @@ struct State {
     count: u64,
     /// Savepoints: SQLite's number, and how much of the buffer is older.
     marks: Vec<(c_int, usize, u64)>,
-    tables: HashMap<Vec<u8>, Option<CapturedTable>>,
+    tables: HashMap<Vec<u8>, Arc<CapturedTable>>,
     /// The table of the last change: runs of changes to one table are the rule.
-    last: (Vec<u8>, Option<CapturedTable>),
+    last: Option<Arc<CapturedTable>>,
+    scratch: hook::Scratch,
     /// Set while rows move between tiers: that is no change.
     is_suspended: bool,
     /// How a new row is logged: `Create`, or `Read` while a restore fills the store.
@@ -141,7 +147,8 @@ impl Capture {
             count: 0,
             marks: Vec::new(),
             tables: HashMap::new(),
-            last: (Vec::new(), None),
+            last: None,
+            scratch: hook::Scratch::default(),
             is_suspended: false,
             created_as: Op::Create,
             failure: None,
@@ -185,15 +192,16 @@ impl Capture {
             t.stored_columns().enumerate().filter(|(_, c)| wanted(c)).map(|(i, _)| i).collect()
         };
         let captured = |t: &relstore_model::Table| CapturedTable {
+            name: t.name.clone().into_bytes(),
             id: t.id,
             stored: t.columns.iter().enumerate().filter(|(_, c)| !c.is_virtual).map(|(i, _)| i as c_int).collect(),
             with_rowid: t.is_keyed_by_rowid(),
-            late_reals: positions(t, |c| c.logical == LogicalType::Real && c.initial_default.is_some()),
+            late_reals: positions(t, |c| is_real(&c.declared) && c.initial_default.is_some()),
         };
-        let tables = schema.tables.iter().map(|t| (t.name.clone().into_bytes(), Some(captured(t)))).collect();
+        let tables = schema.tables.iter().map(|t| (t.name.clone().into_bytes(), Arc::new(captured(t)))).collect();
         self.with(|s| {
             s.tables = tables;
-            s.last = (Vec::new(), None);
+            s.last = None;
         });
     }
 
@@ -255,8 +263,13 @@ impl Capture {
     pub(crate) fn forget(&self, table: &str) {
         self.with(|s| {
             s.tables.remove(table.as_bytes());
-            s.last = (Vec::new(), None);
+            s.last = None;
         });
+    }
+
+    /// Adds changes that the hook did not see: `pack` appends them and says how many they are.
+    pub(crate) fn put(&self, pack: impl FnOnce(&mut Vec<u8>) -> u64) {
+        self.with(|s| s.count += pack(&mut s.packed));
     }
 
     /// While suspended, changes are not captured: rows that move between tiers do not change.

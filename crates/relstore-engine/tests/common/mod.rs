@@ -34,8 +34,24 @@ pub fn script(db: &Database, statements: &[&str]) {
 /// Tables by name, each a sorted multiset of its rows' stored cells as text.
 pub type State = BTreeMap<String, Vec<String>>;
 
+/// A row as text: the same for the same cells alone. Long blobs by their length and hash.
 fn text(row: &[Value]) -> String {
-    format!("{row:?}")
+    use std::fmt::Write as _;
+    let mut out = String::new();
+    for cell in row {
+        match cell {
+            Value::Blob(b) if b.len() > 32 => write!(out, "Blob({} bytes, {:016x}) ", b.len(), hash(b)),
+            other => write!(out, "{other:?} "),
+        }
+        .unwrap();
+    }
+    out
+}
+
+/// FNV-1a, by eight bytes at a time.
+pub fn hash(bytes: &[u8]) -> u64 {
+    let word = |chunk: &[u8]| chunk.iter().fold(0u64, |n, b| n << 8 | u64::from(*b));
+    bytes.chunks(8).fold(0xcbf2_9ce4_8422_2325, |h, chunk| (h ^ word(chunk)).wrapping_mul(0x0100_0000_01b3).rotate_left(7))
 }
 
 /// The user's tables as they are.
@@ -69,10 +85,11 @@ pub fn letters(db: &Database) -> String {
 }
 
 /// The tables as the log makes them, change by change.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Replay {
     schema: Schema,
-    rows: BTreeMap<u32, Vec<(Option<i64>, Row)>>,
+    /// By table: each distinct row by its rowid, where that is its key, and its text, and how often it is there.
+    rows: BTreeMap<u32, BTreeMap<(Option<i64>, String), (Row, usize)>>,
     at: Lsn,
 }
 
@@ -88,7 +105,7 @@ impl Replay {
         assert_eq!(self.at, db.high_water());
     }
 
-    fn apply(&mut self, change: Change) {
+    pub fn apply(&mut self, change: Change) {
         match change {
             Change::Schema(new) => self.reshape(new.schema),
             Change::Row(change) => {
@@ -96,10 +113,16 @@ impl Replay {
                 assert_eq!(change.rowid.is_some(), known.is_keyed_by_rowid());
                 let table = self.rows.entry(change.table.0).or_default();
                 if let Some(before) = &change.before {
-                    let at = table.iter().position(|(rowid, r)| *rowid == change.rowid && text(r) == text(before));
-                    table.remove(at.unwrap_or_else(|| panic!("a change of a row that is not there: {change:?}")));
+                    let key = (change.rowid, text(before));
+                    let Some((_, count)) = table.get_mut(&key) else { panic!("a change of a row that is not there: {change:?}") };
+                    *count -= 1;
+                    if *count == 0 {
+                        table.remove(&key);
+                    }
                 }
-                table.extend(change.after.map(|row| (change.rowid, row)));
+                if let Some(after) = change.after {
+                    table.entry((change.rowid, text(&after))).or_insert((after, 0)).1 += 1;
+                }
             }
         }
     }
@@ -113,12 +136,16 @@ impl Replay {
                 continue;
             };
             let old_ids: Vec<_> = old.stored_columns().map(|c| c.id).collect();
-            for (_, row) in rows.iter_mut() {
+            if new.stored_columns().map(|c| c.id).eq(old_ids.iter().copied()) {
+                continue;
+            }
+            for ((rowid, _), (row, count)) in std::mem::take(rows) {
                 let cell = |c: &relstore_model::Column| match old_ids.iter().position(|id| *id == c.id) {
                     Some(i) => row[i].clone(),
                     None => c.initial_default.as_ref().map_or(Value::Null, |d| d.to_value()),
                 };
-                *row = new.stored_columns().map(cell).collect();
+                let row: Row = new.stored_columns().map(cell).collect();
+                rows.entry((rowid, text(&row))).or_insert((row, 0)).1 += count;
             }
         }
         self.schema = new;
@@ -127,7 +154,8 @@ impl Replay {
     /// The tables now.
     pub fn state(&self) -> State {
         let rows = |t: &relstore_model::Table| {
-            let mut texts: Vec<String> = self.rows.get(&t.id.0).into_iter().flatten().map(|(_, r)| text(r)).collect();
+            let rows = self.rows.get(&t.id.0).into_iter().flatten();
+            let mut texts: Vec<String> = rows.flat_map(|((_, text), (_, count))| std::iter::repeat_n(text.clone(), *count)).collect();
             texts.sort();
             (t.name.clone(), texts)
         };
