@@ -150,10 +150,12 @@ impl Database {
         let columns = self.read(sql, params, true, &mut |cells| {
             rows.push(cells.iter().map(|c| c.to_value()).collect());
             Ok(())
-        })?;
+        });
         match columns {
-            Some(columns) => Ok(Outcome { columns, rows, ..Outcome::default() }),
-            None => self.execute_writing(sql, params),
+            Ok(Some(columns)) => Ok(Outcome { columns, rows, ..Outcome::default() }),
+            // Temporary tables and what rests on them are known to the writer alone: it judges.
+            Err(e) if e.kind() != ErrorKind::NotFound || self.writer.is_none() => Err(e),
+            Ok(None) | Err(_) => self.execute_writing(sql, params),
         }
     }
 

@@ -18,6 +18,7 @@ mod group_commit;
 mod lock;
 pub mod log;
 mod once;
+mod phantom;
 mod reader;
 mod reconcile;
 mod recovery;

@@ -52,9 +52,20 @@ impl Reader {
                 self.hide()?;
             }
             let text = plan.as_ref().and_then(|p| p.text.as_deref()).unwrap_or(sql);
-            let prepared = self.connection.inner.prepare_cached(text).map_err(|e| from_sqlite(&e, sql))?;
-            Ok(prepared.readonly())
+            Ok(self.prepare(text, sql)?.readonly())
         })
+    }
+
+    /// Prepares `text`, which stands for `sql`.
+    fn prepare(&self, text: &str, sql: &str) -> Result<rusqlite::CachedStatement<'_>> {
+        let prepare = || self.connection.inner.prepare_cached(text);
+        let again = |_| {
+            // SQLite judges it by the shape that it knows, and looks whether that is still so when the statement runs. Nothing is wrong with
+            // a statement that fits the shape of now, which a look into the file makes known.
+            self.connection.inner.query_row("/*rs*/ SELECT count(*) FROM main.sqlite_schema", [], |_| Ok(()))?;
+            prepare()
+        };
+        prepare().or_else(again).map_err(|e| from_sqlite(&e, sql))
     }
 
     /// The tables that must be wholly hot before the statement can be read.
@@ -111,7 +122,7 @@ impl Reader {
                     .with_hint("name the key column where it says rowid, or open the store for writing"));
             }
         }
-        let mut statement = self.connection.inner.prepare_cached(sql).map_err(|e| from_sqlite(&e, sql))?;
+        let mut statement = self.prepare(sql, sql)?;
         if !statement.readonly() {
             return Ok(Attempt::Writes);
         }

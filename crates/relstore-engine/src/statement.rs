@@ -31,6 +31,7 @@ impl<'a> Statement<'a> {
     /// As [`crate::Transaction::execute`].
     pub fn execute(&mut self, params: &[Value]) -> Result<u64> {
         self.writer.check_open()?;
+        let mark = self.writer.capture().mark();
         let result = match &mut self.held {
             Some(held) if self.writer.is_hot() && held.column_count() == 0 => {
                 let is_read = held.readonly();
@@ -39,6 +40,9 @@ impl<'a> Statement<'a> {
             }
             _ => self.run(params, &mut |_| Ok(())).map(|outcome| outcome.changes),
         };
+        if result.is_err() {
+            self.writer.drop_phantom(mark)?;
+        }
         result.map_err(|e| explained(e, &self.writer.schema()))
     }
 
@@ -63,7 +67,12 @@ impl<'a> Statement<'a> {
         };
         let inner = &self.writer.connection.inner;
         let before = inner.total_changes();
-        step(held, &self.text, params, each, || Ok(true))?;
+        let mark = self.writer.capture().mark();
+        let stepped = step(held, &self.text, params, each, || Ok(true));
+        if stepped.is_err() {
+            self.writer.drop_phantom(mark)?;
+        }
+        stepped?;
         let changes = if inner.total_changes() == before { 0 } else { inner.changes() };
         Ok(Outcome { changes, last_insert_rowid: inner.last_insert_rowid(), ..Outcome::default() })
     }

@@ -155,7 +155,7 @@ impl Writer {
 
     /// A change of shape that bypassed the engine is noticed at open and recorded as what it is now.
     fn record_foreign_ddl(&self) -> Result<()> {
-        if catalog::evolved(&self.connection, &self.schema())?.is_none() {
+        if catalog::evolved(&self.connection, &self.schema(), None)?.is_none() {
             return Ok(());
         }
         self.begin_unchecked()?;
@@ -426,10 +426,19 @@ impl Writer {
         let mut statement = prepared?;
         if is_ddl {
             eviction::refuse_quiet(text)?;
-            return self.run_ddl(statement, dropped.as_deref(), text, params, each);
+            let result = self.run_ddl(statement, dropped.as_deref(), text, params, each);
+            // Virtual tables drop tables of their own as they go.
+            self.authorizer.take_dropped();
+            return result;
         }
         let changes_before = self.connection.inner.total_changes();
-        step(&mut statement, text, params, each, || Ok(true))?;
+        let mark = self.capture.mark();
+        let stepped = step(&mut statement, text, params, each, || Ok(true));
+        if stepped.is_err() && self.capture.mark() != mark {
+            drop(statement);
+            self.drop_phantom(mark)?;
+        }
+        stepped?;
         let columns = column_names(&statement);
         let is_read = statement.readonly();
         let wrote = !is_read && self.connection.inner.total_changes() != changes_before;

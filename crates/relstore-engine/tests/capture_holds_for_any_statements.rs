@@ -15,7 +15,7 @@ use relstore_testkit::Rng;
 
 const SEEDS: u64 = 400;
 const TRANSACTIONS: u64 = 14;
-const TIME_MAX: Duration = Duration::from_secs(20);
+const TIME_MAX: Duration = Duration::from_secs(15);
 
 fn run(seed: u64) -> Result<(), String> {
     let mut twin = Twin::new();

@@ -27,7 +27,7 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 
 use relstore_model::change::codec;
-use relstore_model::{Error, Op, Result, Schema, TableId, Timestamp, TxId, ValueRef};
+use relstore_model::{Change, Error, Op, Result, Schema, TableId, Timestamp, TxId, ValueRef};
 use rusqlite::ffi::{sqlite3, sqlite3_stmt};
 
 use crate::affinity::is_real;
@@ -57,6 +57,13 @@ pub(crate) struct LogHead {
     pub(crate) timestamp: Timestamp,
     /// The schema version in force at its first change.
     pub(crate) schema_version: u32,
+}
+
+/// How far the changes of the open transaction go: bytes and number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Mark {
+    packed: usize,
+    count: u64,
 }
 
 /// The state behind the callbacks.
@@ -227,6 +234,32 @@ impl Capture {
     /// How many changes the open transaction holds.
     pub(crate) fn count(&self) -> u64 {
         self.with(|s| s.count)
+    }
+
+    /// Where the open transaction's changes stand.
+    #[inline]
+    pub(crate) fn mark(&self) -> Mark {
+        self.with(|s| Mark { packed: s.packed.len(), count: s.count })
+    }
+
+    /// Forgets the changes after `mark`.
+    pub(crate) fn cut(&self, mark: Mark) {
+        self.with(|s| s.cut(mark.packed, mark.count));
+    }
+
+    /// The last change after `mark`, and where it begins. `None` if there is none, or the capture has failed.
+    pub(crate) fn last_change_after(&self, mark: Mark) -> Result<Option<(Mark, Change)>> {
+        self.with(|s| {
+            let Some(packed) = s.packed.get(mark.packed..).filter(|_| s.failure.is_none()) else { return Ok(None) };
+            let mut reader = codec::Reader::new(packed);
+            let mut last = None;
+            let mut at = mark;
+            while let Some(change) = reader.next()? {
+                last = Some((at, change.to_change()?));
+                at = Mark { packed: mark.packed + reader.position(), count: at.count + 1 };
+            }
+            Ok(last)
+        })
     }
 
     /// Adds a change of shape to the open transaction.

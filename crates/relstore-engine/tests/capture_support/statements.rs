@@ -105,6 +105,9 @@ pub fn dml(rng: &mut Rng, schema: &Schema, objects: &Objects) -> String {
             _ => format!("DELETE FROM {view}"),
         };
     }
+    if rng.one_in(50) {
+        return "PRAGMA defer_foreign_keys=ON".into();
+    }
     let table = pick_table(rng, schema);
     let statement = match rng.below(12) {
         0..=5 => insert(rng, schema, table),
