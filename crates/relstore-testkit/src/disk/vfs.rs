@@ -65,7 +65,7 @@ struct Open {
     disk: Arc<Disk>,
     file: FileId,
     part: Part,
-    /// Its next sync also syncs the folder: SQLite does that for a journal or WAL that it has made.
+    /// Its next sync also syncs the folder.
     syncs_folder: bool,
 }
 
@@ -131,8 +131,9 @@ unsafe extern "C" fn open(_: *mut sqlite3_vfs, path: *const c_char, file: *mut s
             return result;
         }
         let id = disk.opened(&name, !existed);
-        let is_new_journal = !existed && matches!(part, Part::Wal | Part::Journal);
-        let open = Open { disk, file: id, part, syncs_folder: is_new_journal };
+        // As SQLite's own: whoever may have made a journal or WAL syncs its folder too, once.
+        let syncs_folder = flags & ffi::SQLITE_OPEN_CREATE != 0 && matches!(part, Part::Wal | Part::Journal);
+        let open = Open { disk, file: id, part, syncs_folder };
         (*file.cast::<ShimFile>()).open = Box::into_raw(Box::new(open));
         (*file).pMethods = &raw const METHODS;
         ffi::SQLITE_OK
