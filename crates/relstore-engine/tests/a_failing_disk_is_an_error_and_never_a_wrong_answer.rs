@@ -10,7 +10,7 @@ mod faults;
 use std::path::Path;
 
 use common::{assert_log_is_true, replayed, state};
-use faults::{Truth, assert_sound, open, prepare, transact, try_open};
+use faults::{Note, Truth, assert_sound, open, prepare, transact, try_open};
 use relstore_engine::{Database, Durability};
 use relstore_model::{Error, ErrorKind, Lsn};
 use relstore_testkit::Rng;
@@ -172,15 +172,4 @@ fn a_failed_read_open_or_map_is_an_error() {
     sweep(Call::Open, Part::Any, Failure::CannotOpen, false);
     sweep(Call::ShmMap, Part::Any, Failure::Io, true);
     sweep(Call::Delete, Part::Any, Failure::Io, false);
-}
-
-/// Says where it happened if the test panics.
-struct Note(String);
-
-impl Drop for Note {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            eprintln!("{}", self.0);
-        }
-    }
 }

@@ -10,7 +10,7 @@ use std::path::Path;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use faults::{Truth, open, prepare, transact};
+use faults::{Note, Truth, open, prepare, transact};
 use relstore_engine::{Database, Durability};
 use relstore_model::Lsn;
 use relstore_testkit::disk::Disk;
@@ -142,15 +142,4 @@ fn copy(folder: &Path) -> tempfile::TempDir {
         std::fs::copy(entry.path(), copy.path().join(entry.file_name())).unwrap();
     }
     copy
-}
-
-/// Says where it happened if the test panics.
-struct Note(String);
-
-impl Drop for Note {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            eprintln!("{}", self.0);
-        }
-    }
 }

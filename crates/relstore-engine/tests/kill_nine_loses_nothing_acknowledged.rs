@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
-use faults::{Truth, open, prepare, transact};
+use faults::{Note, Truth, open, prepare, transact};
 use relstore_engine::{Database, Durability};
 use relstore_model::{ErrorKind, Lsn};
 use relstore_testkit::{Rng, seeds};
@@ -271,17 +271,6 @@ fn of_processes_that_race_to_open_a_store_one_wins() {
             }
             drop(child.stdin.take());
             child.wait().unwrap();
-        }
-    }
-}
-
-/// Says where it happened if the test panics.
-struct Note(String);
-
-impl Drop for Note {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            eprintln!("{}", self.0);
         }
     }
 }
