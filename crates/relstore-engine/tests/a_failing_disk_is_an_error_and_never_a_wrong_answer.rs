@@ -18,7 +18,7 @@ use relstore_testkit::disk::{Attached, Call, Disk, Failure, Fault, Part};
 
 const TRANSACTIONS: u64 = 30;
 /// So that a few transactions reach the WAL's size at which it is copied into the file.
-const BODY_MAX: u64 = 60_000;
+const BODY_MAX: u64 = 30_000;
 /// Where a call is made more often than this over the load, it fails at this many places.
 const PLACES_MAX: u64 = 12;
 
@@ -61,6 +61,10 @@ impl Run<'_> {
                         let refused = db.advance_cursor("mine", Lsn::ZERO).unwrap_err();
                         assert_eq!(refused.kind(), ErrorKind::Closed, "cursors are refused as commits are");
                         assert_eq!(db.trim_log().unwrap_err().kind(), ErrorKind::Closed);
+                        let written = || self.disk.calls(Call::Write, Part::Any);
+                        let before = written();
+                        drop(db);
+                        assert_eq!(written(), before, "a closed store is not copied out of a WAL that nobody knows");
                         return;
                     }
                 }
@@ -149,6 +153,7 @@ fn sweep(call: Call, part: Part, failure: Failure, lasts: bool) {
             let (_, failed) = check(Some(Fault { call, part, nth, failure, lasts }), durability);
             struck += u64::from(failed > 0);
         }
+        eprintln!("{call:?} of {part:?}, {durability:?}: made {calls} times, failed at {struck} places");
         assert!(struck > 0, "{call:?} of {part:?} was never made");
     }
 }

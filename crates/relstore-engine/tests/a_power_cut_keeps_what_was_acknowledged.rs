@@ -16,7 +16,7 @@ use relstore_model::Lsn;
 use relstore_testkit::disk::Disk;
 use relstore_testkit::{Rng, seeds};
 
-const SEEDS: u64 = 8;
+const SEEDS: u64 = 6;
 const LIVES: u64 = 3;
 const CUTS_PER_LIFE: u64 = 12;
 const WRITERS: u64 = 3;

@@ -32,6 +32,9 @@ fn from_code(code: &rusqlite::ffi::Error, message: &str, sql: &str) -> Error {
         ErrorCode::ReadOnly => unavailable("the file or its folder is read-only: make it writable"),
         ErrorCode::CannotOpen | ErrorCode::PermissionDenied => unavailable("check that the folder exists and may be written"),
         ErrorCode::SystemIoFailure => unavailable("the disk reported an error: check it and its free space"),
+        ErrorCode::OutOfMemory => unavailable("there is no memory for it: free some, or ask for less at a time"),
+        ErrorCode::FileLockingProtocolFailed => unavailable("another connection is starting or ending: try again"),
+        ErrorCode::InternalMalfunction | ErrorCode::ApiMisuse => Error::internal(message),
         ErrorCode::OperationInterrupted => Error::new(ErrorKind::Conflict, "the statement was interrupted"),
         ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => Error::corrupt(message),
         ErrorCode::AuthorizationForStatementDenied => Error::unsupported(message)
