@@ -76,6 +76,10 @@ pub(crate) fn commits_after(connection: &Connection, after: Lsn, bytes_max: usiz
 
 /// LSNs have no gap: a missing log row is damage, and must not become missing history.
 fn check_gapless(commits: &[Commit]) -> Result<()> {
+    let is_commit = |c: &&Commit| (1..=Lsn::MAX.get()).contains(&c.count) && (1..=Lsn::MAX.get()).contains(&c.lsn_first.get());
+    if let Some(row) = commits.iter().find(|c| !is_commit(c)) {
+        return Err(Error::corrupt("the change log has a row that is no commit").with("lsn_first", row.lsn_first).with("count", row.count));
+    }
     for pair in commits.windows(2) {
         if pair[0].lsn_last().next() != pair[1].lsn_first {
             return Err(Error::corrupt("the change log has a gap").with("after", pair[0].lsn_last()).with("before", pair[1].lsn_first));

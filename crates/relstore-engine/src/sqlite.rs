@@ -31,7 +31,14 @@ impl Connection {
         let inner = rusqlite::Connection::open(path).map_err(|e| from_sqlite(&e, "").with("path", path.display()))?;
         let this = Self { inner };
         this.inner.busy_timeout(BUSY_TIMEOUT).map_err(|e| from_sqlite(&e, ""))?;
-        this.execute_batch("PRAGMA journal_mode=WAL; PRAGMA foreign_keys=ON").map_err(|e| e.with("path", path.display()))?;
+        // Where the disk fails in it, SQLite says so only by the mode that it gives, which is then the old one.
+        let mode = this.query("PRAGMA journal_mode=WAL", &[]).map_err(|e| e.with("path", path.display()))?;
+        if mode != [[Value::from("wal")]] {
+            return Err(relstore_model::Error::unavailable("the file cannot be given a write-ahead log")
+                .with("path", path.display())
+                .with_hint("check the disk, its free space and that the folder may be written"));
+        }
+        this.execute_batch("PRAGMA foreign_keys=ON").map_err(|e| e.with("path", path.display()))?;
         Ok(this)
     }
 

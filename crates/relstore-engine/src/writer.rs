@@ -434,11 +434,11 @@ impl Writer {
         let changes_before = self.connection.inner.total_changes();
         let mark = self.capture.mark();
         let stepped = step(&mut statement, text, params, each, || Ok(true));
-        if stepped.is_err() && self.capture.mark() != mark {
+        if let Err(error) = stepped {
             drop(statement);
             self.drop_phantom(mark)?;
+            return Err(error);
         }
-        stepped?;
         let columns = column_names(&statement);
         let is_read = statement.readonly();
         let wrote = !is_read && self.connection.inner.total_changes() != changes_before;

@@ -206,3 +206,14 @@ pub fn assert_sound(db: &Database) {
         assert!(lsn <= db.high_water(), "the cursor {name} is ahead of the log");
     }
 }
+
+/// Says where it happened if the test panics: dropped, it is silent.
+pub struct Note(pub String);
+
+impl Drop for Note {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("{}", self.0);
+        }
+    }
+}
