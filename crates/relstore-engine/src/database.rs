@@ -6,12 +6,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use relstore_model::{Clock, Commit, Error, ErrorKind, Lsn, Result, Schema, TxId, Value, ValueRef, identifier};
 
+use crate::durability::Disk;
 use crate::eviction::Tier;
+use crate::group_commit::Queue;
 use crate::lock::WriterLock;
 use crate::log::LogRange;
 use crate::reader::{Reader, Rows, collect};
-use crate::durability::Disk;
-use crate::group_commit::Queue;
 use crate::settings::{Durability, Settings};
 use crate::sqlite::Connection;
 use crate::transaction::Transaction;
@@ -39,9 +39,6 @@ pub struct Database {
 }
 
 impl Database {
-    /// How many idle reading connections are kept.
-    const READERS_KEPT: usize = 4;
-
     /// Opens the store whose hot file is `path`, and makes it if there is none; its folder must exist.
     ///
     /// # Errors
@@ -135,8 +132,8 @@ impl Database {
     /// As [`Database::query`], and whatever `each` gives.
     pub fn query_each(&self, sql: &str, params: &[Value], each: &mut dyn FnMut(&[ValueRef<'_>]) -> Result<()>) -> Result<Vec<String>> {
         match self.read(sql, params, true, each)? {
-            Some(columns) => Ok(columns),
-            None => Err(Error::invalid("the statement writes").with("sql", sql).with_hint("run it with execute, or in a transaction")),
+            Some((columns, _)) => Ok(columns),
+            None => Err(writes(sql)),
         }
     }
 
@@ -152,7 +149,7 @@ impl Database {
             Ok(())
         });
         match columns {
-            Ok(Some(columns)) => Ok(Outcome { columns, rows, ..Outcome::default() }),
+            Ok(Some((columns, rows_scanned))) => Ok(Outcome { columns, rows, rows_scanned, ..Outcome::default() }),
             // Temporary tables and what rests on them are known to the writer alone: it judges.
             Err(e) if e.kind() != ErrorKind::NotFound || self.writer.is_none() => Err(e),
             Ok(None) | Err(_) => self.execute_writing(sql, params),
@@ -171,17 +168,20 @@ impl Database {
         self.write(|writer| Transaction::new(writer).execute_each(sql, params, each))
     }
 
-    /// Runs the statement if it only reads, and gives the names of its columns if they are asked for; `None` if it writes.
+    /// Runs the statement if it only reads, and gives the names of its columns if they are asked for, and how many rows it scanned; `None` if it
+    /// writes.
     fn read(
         &self,
         sql: &str,
         params: &[Value],
         with_columns: bool,
         each: &mut dyn FnMut(&[ValueRef<'_>]) -> Result<()>,
-    ) -> Result<Option<Vec<String>>> {
-        self.reload_for(sql)
-            .and_then(|()| self.with_reader(|reader| reader.try_each(sql, params, with_columns, each, &|| self.settle())))
-            .map_err(|e| explained(e, &self.schema()))
+    ) -> Result<Option<(Vec<String>, u64)>> {
+        let read = |reader: &Reader| {
+            let columns = reader.try_each(sql, params, with_columns, each, &|| self.settle())?;
+            Ok(columns.map(|columns| (columns, reader.rows_scanned())))
+        };
+        self.reload_for(sql).and_then(|()| self.with_reader(read)).map_err(|e| explained(e, &self.schema()))
     }
 
     /// Whether the statement writes nothing.
@@ -263,7 +263,7 @@ impl Database {
     }
 
     /// What was read may rest on commits that are not safe yet: in a store that promises that they are, nobody is to see them earlier.
-    fn settle(&self) -> Result<()> {
+    pub(crate) fn settle(&self) -> Result<()> {
         if self.settings.durability == Durability::Normal { Ok(()) } else { self.sync() }
     }
 
@@ -379,7 +379,7 @@ impl Database {
 
     /// Brings back the tables that a query asks for what only a whole table answers. A handle that reads only leaves them, and the query
     /// then says so.
-    fn reload_for(&self, sql: &str) -> Result<()> {
+    pub(crate) fn reload_for(&self, sql: &str) -> Result<()> {
         if self.writer.is_none() || self.tier.is_empty() {
             return Ok(());
         }
@@ -388,15 +388,26 @@ impl Database {
     }
 
     pub(crate) fn with_reader<T>(&self, run: impl FnOnce(&Reader) -> Result<T>) -> Result<T> {
+        self.with_reader_mut(|reader| run(reader))
+    }
+
+    /// As `with_reader`, for what sets something of the connection; it sets it back.
+    pub(crate) fn with_reader_mut<T>(&self, run: impl FnOnce(&mut Reader) -> Result<T>) -> Result<T> {
         let pooled = self.readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let reader = pooled.map_or_else(|| Reader::open(&self.path, &self.settings, Arc::clone(&self.tier), self.writer.is_none()), Ok)?;
-        let result = run(&reader);
+        let mut reader =
+            pooled.map_or_else(|| Reader::open(&self.path, &self.settings, Arc::clone(&self.tier), self.writer.is_none()), Ok)?;
+        let result = run(&mut reader);
         let mut readers = self.readers.lock().unwrap_or_else(PoisonError::into_inner);
-        if readers.len() < Self::READERS_KEPT {
+        if readers.len() < self.settings.readers_idle_max {
             readers.push(reader);
         }
         result
     }
+}
+
+/// The error of a query that is none.
+pub(crate) fn writes(sql: &str) -> Error {
+    Error::invalid("the statement writes").with("sql", sql).with_hint("run it with execute, or in a transaction")
 }
 
 /// Adds the nearest name to an error that names a table or column which does not exist.

@@ -55,7 +55,7 @@ impl Writer {
             self.internally(|c| c.execute("/*rs*/ RELEASE _rs_ddl", &[]))?;
         }
         let last_insert_rowid = self.connection.inner.last_insert_rowid();
-        result.map(|columns| Outcome { columns, rows: Vec::new(), changes: 0, last_insert_rowid })
+        result.map(|columns| Outcome { columns, last_insert_rowid, ..Outcome::default() })
     }
 
     /// Puts the schema as SQLite has it now into the open transaction, if it differs from the one in force.

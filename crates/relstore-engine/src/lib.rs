@@ -6,6 +6,7 @@
 
 mod affinity;
 mod authorizer;
+mod backup;
 mod capture;
 mod catalog;
 mod check;
@@ -14,7 +15,9 @@ mod ddl;
 mod deadline;
 mod durability;
 mod eviction;
+mod explain;
 mod group_commit;
+mod limits;
 mod lock;
 pub mod log;
 mod once;
@@ -35,11 +38,14 @@ mod virtual_cells;
 mod wal;
 mod writer;
 
+pub use backup::BackupProgress;
 pub use check::Finding;
 pub use database::Database;
 pub use eviction::{ColdFile, ColdRows, ColdSource, Evicted, NewColdFile};
-pub use reconcile::{Reconciled, ReconciledTable};
+pub use explain::{PlanStep, QueryPlan};
+pub use limits::{CancelToken, QueryOptions};
 pub use once::Once;
+pub use reconcile::{Reconciled, ReconciledTable};
 pub use retry::Retry;
 pub use settings::{Durability, Settings};
 pub use statement::Statement;

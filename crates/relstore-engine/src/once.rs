@@ -80,7 +80,8 @@ fn find(writer: &Writer, txid: &TxId, retention: Duration) -> Result<Option<(Lsn
 fn keep(writer: &Writer, txid: &TxId, lsn: Lsn, outcome: String, retention: Duration) -> Result<()> {
     const KEEP: &str = "/*rs*/ INSERT OR REPLACE INTO main._rs_outcome(txid, lsn, ts, outcome) VALUES(?, ?, ?, ?)";
     // A few at a time: more than come, so they do not gather, and no transaction pays for all.
-    const FORGET: &str = "/*rs*/ DELETE FROM main._rs_outcome WHERE rowid IN (SELECT rowid FROM main._rs_outcome WHERE ts<? ORDER BY ts LIMIT 4)";
+    const FORGET: &str =
+        "/*rs*/ DELETE FROM main._rs_outcome WHERE rowid IN (SELECT rowid FROM main._rs_outcome WHERE ts<? ORDER BY ts LIMIT 4)";
     let now: Timestamp = writer.now();
     let params = [Value::from(txid.as_str()), Value::Integer(lsn.as_i64()), Value::Integer(now.micros()), Value::Text(outcome)];
     writer.internally(|c| {

@@ -32,15 +32,19 @@ pub(crate) struct Reader {
     is_follower: bool,
     /// How often that had changed in the file when it was last asked.
     generation: Cell<i64>,
+    /// How many rows the last query met in scans of whole tables.
+    rows_scanned: Cell<u64>,
 }
 
 impl Reader {
     pub(crate) fn open(path: &Path, settings: &Settings, tier: Arc<Tier>, is_follower: bool) -> Result<Self> {
         let mut connection = Connection::open_read_only(path)?;
         connection.execute_batch(&format!("PRAGMA query_only=ON; PRAGMA cache_size=-{}", settings.cache_kib))?;
+        connection.harden()?;
+        connection.inner.set_prepared_statement_cache_capacity(settings.statements_cached);
         let authorizer = Authorizer::install(&mut connection.inner).map_err(|e| from_sqlite(&e, ""))?;
         let shadow = Shadow::install(&connection, tier, None)?;
-        Ok(Self { connection, authorizer, shadow, is_follower, generation: Cell::new(0) })
+        Ok(Self { connection, authorizer, shadow, is_follower, generation: Cell::new(0), rows_scanned: Cell::new(0) })
     }
 
     /// Whether the statement writes nothing.
@@ -65,7 +69,7 @@ impl Reader {
             self.connection.inner.query_row("/*rs*/ SELECT count(*) FROM main.sqlite_schema", [], |_| Ok(()))?;
             prepare()
         };
-        prepare().or_else(again).map_err(|e| from_sqlite(&e, sql))
+        prepare().or_else(again).map_err(|e| self.authorizer.explain(from_sqlite(&e, sql)))
     }
 
     /// The tables that must be wholly hot before the statement can be read.
@@ -113,7 +117,7 @@ impl Reader {
             }
             let text = plan.text.as_deref().unwrap_or(sql);
             if plan.text.is_some() || !plan.reload.is_empty() {
-                let statement = self.connection.inner.prepare_cached(text).map_err(|e| from_sqlite(&e, sql))?;
+                let statement = self.prepare(text, sql)?;
                 if !statement.readonly() {
                     return Ok(Attempt::Writes);
                 }
@@ -126,11 +130,18 @@ impl Reader {
         if !statement.readonly() {
             return Ok(Attempt::Writes);
         }
-        if !step(&mut statement, sql, params, each, is_settled).map_err(|e| self.shadow.explain(e))? {
+        let result = step(&mut statement, sql, params, each, is_settled).map_err(|e| self.shadow.explain(e));
+        self.rows_scanned.set(rows_scanned(&statement));
+        if !result? {
             return Ok(Attempt::Overtaken);
         }
         // Asked last: where the schema changed, SQLite prepared the statement again in its first step, and `*` is other columns than before.
         Ok(Attempt::Done(if with_columns { column_names(&statement) } else { Vec::new() }))
+    }
+
+    /// How many rows the last query met in scans of whole tables.
+    pub(crate) fn rows_scanned(&self) -> u64 {
+        self.rows_scanned.get()
     }
 
     /// Runs `run` in one read transaction, without a view over cold rows.
@@ -192,6 +203,11 @@ impl Reader {
             result
         })
     }
+}
+
+/// How many rows the statement met in scans of whole tables since this was last asked: SQLite counts them anyway.
+pub(crate) fn rows_scanned(statement: &rusqlite::Statement<'_>) -> u64 {
+    u64::try_from(statement.reset_status(rusqlite::StatementStatus::FullscanStep)).unwrap_or(0)
 }
 
 /// What is done with each row.

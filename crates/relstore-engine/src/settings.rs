@@ -28,6 +28,11 @@ pub struct Settings {
     pub transaction_timeout: Option<Duration>,
     /// How long the outcome of a transaction that was given an id is kept, so that the same id again does not apply it twice.
     pub txid_retention: Duration,
+    /// How many reading connections are kept open while nobody reads. More readers than that at once have a connection each, for as long as
+    /// they read; opening one takes some tenths of a millisecond.
+    pub readers_idle_max: usize,
+    /// How many prepared statements each connection keeps, by their text; the one not used for the longest time goes first.
+    pub statements_cached: usize,
 }
 
 impl Default for Settings {
@@ -38,6 +43,8 @@ impl Default for Settings {
             log_retained_bytes: 64 << 20,
             transaction_timeout: None,
             txid_retention: Duration::from_secs(7 * 24 * 60 * 60),
+            readers_idle_max: 4,
+            statements_cached: 256,
         }
     }
 }

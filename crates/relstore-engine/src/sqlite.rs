@@ -53,6 +53,18 @@ impl Connection {
         Ok(Self { inner })
     }
 
+    /// Shuts the doors by which SQL could go around the engine: shadow tables and `sqlite_schema` cannot be written, functions and virtual
+    /// tables that are not harmless cannot be called by a schema that somebody else wrote, and a name in double quotes is a name: one that
+    /// is misspelt is an error, not a string.
+    pub(crate) fn harden(&self) -> Result<()> {
+        use rusqlite::config::DbConfig;
+        let set = |what, on| self.inner.set_db_config(what, on).map(|_| ()).map_err(|e| from_sqlite(&e, ""));
+        set(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
+        set(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
+        set(DbConfig::SQLITE_DBCONFIG_DQS_DML, false)?;
+        set(DbConfig::SQLITE_DBCONFIG_DQS_DDL, false)
+    }
+
     /// Runs one statement with its parameters bound by position and gives how many rows it inserted, updated or deleted.
     ///
     /// # Errors

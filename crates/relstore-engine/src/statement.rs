@@ -5,7 +5,7 @@ use rusqlite::CachedStatement;
 
 use crate::database::explained;
 use crate::eviction;
-use crate::reader::{column_names, step};
+use crate::reader::{column_names, rows_scanned, step};
 use crate::sql;
 use crate::sqlite::{Bound, from_sqlite};
 use crate::writer::{Outcome, Writer};
@@ -73,7 +73,9 @@ impl<'a> Statement<'a> {
             self.writer.drop_phantom(mark)?;
         }
         stepped?;
-        let changes = if inner.total_changes() == before { 0 } else { inner.changes() };
-        Ok(Outcome { changes, last_insert_rowid: inner.last_insert_rowid(), ..Outcome::default() })
+        let rows_written = if held.readonly() { 0 } else { inner.total_changes().wrapping_sub(before) };
+        let changes = if rows_written == 0 { 0 } else { inner.changes() };
+        let rows_scanned = rows_scanned(held);
+        Ok(Outcome { changes, rows_written, rows_scanned, last_insert_rowid: inner.last_insert_rowid(), ..Outcome::default() })
     }
 }

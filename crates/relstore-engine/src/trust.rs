@@ -9,10 +9,10 @@ use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use relstore_model::{Error, Result, Value};
+use relstore_model::{Error, Result};
 
 use crate::catalog;
-use crate::sqlite::{Connection, raw};
+use crate::sqlite::{Connection, from_sqlite, raw};
 use crate::writer::Writer;
 
 /// What is known.
@@ -31,7 +31,7 @@ pub(crate) enum Belief {
 pub(crate) struct Trust {
     belief: RefCell<Belief>,
     /// `PRAGMA data_version` of the writing connection when it was last looked at.
-    data_version: RefCell<i64>,
+    data_version: Cell<i64>,
     /// The version of the content when this connection's last transaction ended: if it is still that one, nobody has written.
     content_version: Cell<Option<u32>>,
     /// Told to the lock, which seals the files when they are closed.
@@ -40,7 +40,8 @@ pub(crate) struct Trust {
 
 impl Trust {
     pub(crate) fn new(connection: &Connection, belief: Belief, seals: Arc<AtomicBool>) -> Result<Self> {
-        let this = Self { belief: RefCell::new(Belief::Suspect), data_version: RefCell::new(data_version(connection)?), content_version: Cell::new(None), seals };
+        let data_version = Cell::new(data_version(connection)?);
+        let this = Self { belief: RefCell::new(Belief::Suspect), data_version, content_version: Cell::new(None), seals };
         this.set(belief);
         Ok(this)
     }
@@ -71,8 +72,8 @@ impl Trust {
             return Ok(true);
         }
         let version = data_version(connection)?;
-        if version != *self.data_version.borrow() {
-            *self.data_version.borrow_mut() = version;
+        if version != self.data_version.get() {
+            self.data_version.set(version);
             if *self.belief.borrow() == Belief::Trusted {
                 self.set(Belief::Suspect);
             }
@@ -83,10 +84,8 @@ impl Trust {
 
 fn data_version(connection: &Connection) -> Result<i64> {
     const VERSION: &str = "/*rs*/ PRAGMA data_version";
-    match connection.query(VERSION, &[])?.first().and_then(|row| row.first()) {
-        Some(Value::Integer(version)) => Ok(*version),
-        _ => Err(Error::internal("PRAGMA data_version answers in another form")),
-    }
+    let read = || connection.inner.prepare_cached(VERSION)?.query_row([], |row| row.get(0));
+    read().map_err(|e| from_sqlite(&e, VERSION))
 }
 
 impl Writer {

@@ -63,7 +63,9 @@ fn failed(path: &Path, (what, code): Failed) -> Error {
     Error::unavailable(format!("the write-ahead log cannot be {what}"))
         .with("path", wal_path(path).display())
         .with("sqlite_code", code)
-        .with_hint("check the disk, its free space and that the folder may be written, and open the store again: what was committed is safe")
+        .with_hint(
+            "check the disk, its free space and that the folder may be written, and open the store again: what was committed is safe",
+        )
 }
 
 /// A file opened through the default VFS, closed when dropped.

@@ -10,13 +10,13 @@ use rusqlite::ErrorCode;
 use rusqlite::config::DbConfig;
 use rusqlite::hooks::Wal;
 
-use crate::authorizer::Authorizer;
+use crate::authorizer::{self, Authorizer};
 use crate::capture::{Capture, ENLIST, LogHead};
-use crate::eviction::{self, Shadow, Tier};
-use crate::lock::Found;
-use crate::reader::{Each, column_names, step};
 use crate::deadline::Deadline;
 use crate::durability::Disk;
+use crate::eviction::{self, Shadow, Tier};
+use crate::lock::Found;
+use crate::reader::{Each, column_names, rows_scanned, step};
 use crate::settings::Settings;
 use crate::sqlite::{Connection, from_sqlite};
 use crate::trust::Trust;
@@ -33,6 +33,11 @@ pub struct Outcome {
     pub changes: u64,
     /// The rowid of the last row it inserted.
     pub last_insert_rowid: i64,
+    /// How many rows it met in scans of whole tables or indexes; 0 if each table was reached by what it asked for. Rows that an index found
+    /// are not counted by SQLite.
+    pub rows_scanned: u64,
+    /// How many rows it wrote in all, those of cascades and triggers and those that came back from the cold tier for it included.
+    pub rows_written: u64,
 }
 
 /// What a commit was.
@@ -120,7 +125,8 @@ impl Writer {
         connection
             .execute_batch(&format!("BEGIN IMMEDIATE; {} COMMIT", catalog::ENGINE_TABLES))
             .map_err(|e| e.with("path", path.display()))?;
-        connection.inner.set_prepared_statement_cache_capacity(256);
+        connection.harden()?;
+        connection.inner.set_prepared_statement_cache_capacity(settings.statements_cached);
         let schema = Arc::new(catalog::newest(&connection)?);
         let range = log::range(&connection)?;
         let trust = Trust::new(&connection, recovery::check(&connection, path, found)?, seals)?;
@@ -420,10 +426,14 @@ impl Writer {
     /// Runs one statement as SQLite understands it, on the hot tables and what shadows them.
     fn run_natively(&self, text: &str, params: &[Value], each: Each<'_>) -> Result<Outcome> {
         self.authorizer.take_saw_ddl();
-        let prepared = self.connection.inner.prepare_cached(text).map_err(|e| from_sqlite(&e, text));
+        let prepared = self.connection.inner.prepare_cached(text).map_err(|e| self.authorizer.explain(from_sqlite(&e, text)));
         let is_ddl = self.authorizer.take_saw_ddl();
         let dropped = if is_ddl { self.authorizer.take_dropped() } else { None };
         let mut statement = prepared?;
+        if is_ddl && let Err(refused) = authorizer::refuse_temporary(text) {
+            statement.discard();
+            return Err(refused);
+        }
         if is_ddl {
             eviction::refuse_quiet(text)?;
             let result = self.run_ddl(statement, dropped.as_deref(), text, params, each);
@@ -440,9 +450,12 @@ impl Writer {
             return Err(error);
         }
         let columns = column_names(&statement);
-        let is_read = statement.readonly();
-        let wrote = !is_read && self.connection.inner.total_changes() != changes_before;
+        let rows_scanned = rows_scanned(&statement);
+        let rows_written = if statement.readonly() { 0 } else { self.connection.inner.total_changes().wrapping_sub(changes_before) };
+        let wrote = rows_written != 0;
         Ok(Outcome {
+            rows_scanned,
+            rows_written,
             columns,
             rows: Vec::new(),
             changes: if wrote { self.connection.inner.changes() } else { 0 },

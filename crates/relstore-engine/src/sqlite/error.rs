@@ -39,6 +39,9 @@ fn from_code(code: &rusqlite::ffi::Error, message: &str, sql: &str) -> Error {
         ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => Error::corrupt(message),
         ErrorCode::AuthorizationForStatementDenied => Error::unsupported(message).with_hint(instead_of(sql)),
         ErrorCode::TooBig => Error::invalid(message).with_hint("a row or a value may have one gigabyte at the most"),
+        _ if message.starts_with("not authorized") => Error::unsupported(message),
+        _ if message.starts_with("cannot VACUUM") => Error::unsupported("SQL cannot vacuum")
+            .with_hint("call Database::vacuum, which keeps rowids; Database::backup copies the store"),
         _ if message.starts_with("no such table") || message.starts_with("no such column") => Error::not_found(message),
         _ => Error::invalid(message),
     };

@@ -10,8 +10,7 @@ use rusqlite::{Connection, ffi};
 pub(crate) fn breaks_deferred_keys(connection: &Connection) -> bool {
     let (mut now, mut highest) = (0, 0);
     // SAFETY: the handle is valid for the call; both places are ours.
-    let code =
-        unsafe { ffi::sqlite3_db_status(connection.handle(), ffi::SQLITE_DBSTATUS_DEFERRED_FKS, &raw mut now, &raw mut highest, 0) };
+    let code = unsafe { ffi::sqlite3_db_status(connection.handle(), ffi::SQLITE_DBSTATUS_DEFERRED_FKS, &raw mut now, &raw mut highest, 0) };
     code != ffi::SQLITE_OK || now != 0
 }
 
