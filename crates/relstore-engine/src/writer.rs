@@ -353,6 +353,9 @@ impl Writer {
             self.drop_phantom(mark)?;
             return stepped.map(|_| Outcome::default());
         }
+        if self.authorizer.take_saw_ddl() {
+            self.record_late_ddl(text)?;
+        }
         let columns = stepped?.unwrap_or_default();
         let is_read = statement.readonly();
         let wrote = !is_read && self.connection.inner.total_changes() != changes_before;
