@@ -81,7 +81,8 @@ impl Authorizer {
 
     /// Whether a statement that changes the shape was prepared since the last call.
     pub(crate) fn take_saw_ddl(&self) -> bool {
-        self.saw_ddl.swap(false, Ordering::Relaxed)
+        // A look is cheaper than a swap, and the answer is almost always no.
+        self.saw_ddl.load(Ordering::Relaxed) && self.saw_ddl.swap(false, Ordering::Relaxed)
     }
 
     /// The table that a `DROP TABLE` prepared since the last call drops.

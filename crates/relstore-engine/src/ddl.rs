@@ -11,6 +11,10 @@ use crate::sqlite::{cell, from_sqlite};
 use crate::writer::{Outcome, Writer};
 use crate::{catalog, sql};
 
+/// A statement that fails while SQLite reads the shape again makes it forget that the transaction has changed the shape before, and a later
+/// `ROLLBACK TO` would then leave it with the shape of before that. A change of shape that leaves nothing lets it know again.
+const KNOW_OF_CHANGES: &str = "CREATE TEMP TABLE _rs_touch(x); DROP TABLE temp._rs_touch";
+
 impl Writer {
     /// Runs a prepared statement that changes the shape, and logs the change. If either fails, neither happened.
     ///
@@ -47,7 +51,7 @@ impl Writer {
         if result.is_err() {
             self.capture().set_schema(&known);
             if self.is_open() {
-                self.internally(|c| c.execute("/*rs*/ ROLLBACK TO _rs_ddl", &[]))?;
+                self.internally(|c| c.execute_batch(KNOW_OF_CHANGES).and_then(|()| c.execute_batch("/*rs*/ ROLLBACK TO _rs_ddl")))?;
             }
             self.restore_schema(known);
         }
@@ -56,6 +60,17 @@ impl Writer {
         }
         let last_insert_rowid = self.connection.inner.last_insert_rowid();
         result.map(|columns| Outcome { columns, last_insert_rowid, ..Outcome::default() })
+    }
+
+    /// Records what a statement did to the shape that did not look as if it would: SQLite prepared it again as it ran, and found in it what it
+    /// had not found before. It is too late then to log the rows of a table that it dropped.
+    pub(crate) fn record_late_ddl(&self, text: &str) -> Result<()> {
+        let known = self.schema();
+        let result = self.record_ddl(text);
+        if result.is_err() || known.tables.iter().any(|t| self.schema().by_id(t.id).is_none()) {
+            self.capture().refuse(Error::internal("a statement changed the shape unseen, so the commit was refused").with("sql", text));
+        }
+        result
     }
 
     /// Puts the schema as SQLite has it now into the open transaction, if it differs from the one in force.

@@ -449,6 +449,9 @@ impl Writer {
             self.drop_phantom(mark)?;
             return Err(error);
         }
+        if self.authorizer.take_saw_ddl() {
+            self.record_late_ddl(text)?;
+        }
         let columns = column_names(&statement);
         let rows_scanned = rows_scanned(&statement);
         let rows_written = if statement.readonly() { 0 } else { self.connection.inner.total_changes().wrapping_sub(changes_before) };

@@ -207,3 +207,22 @@ fn many_rows_go_with_their_table() {
     let letters = letters(&store.db);
     assert_eq!(letters, format!("S{}{}S", "c".repeat(20_000), "d".repeat(20_000)));
 }
+
+/// SQLite forgets that a transaction has changed the shape when a later change of shape fails in it.
+#[test]
+fn a_shape_undone_after_a_failed_change_of_shape_is_gone() {
+    let run = [
+        "SAVEPOINT",
+        "CREATE TABLE u(a, b)",
+        "ALTER TABLE u RENAME COLUMN a TO b",
+        "INSERT INTO u VALUES(1,2)",
+        "ROLLBACK TO",
+        "ALTER TABLE t RENAME TO u",
+        "CREATE TABLE IF NOT EXISTS t(x)",
+        "DROP TABLE IF EXISTS u",
+    ];
+    check_together(T, &run, "SSddS");
+    let dropped = ["SAVEPOINT", "DROP TABLE t", "CREATE TABLE u(a, b)", "ALTER TABLE u RENAME a TO b", "SELECT * FROM u", "ROLLBACK TO"];
+    let run: Vec<&str> = dropped.into_iter().chain(["DROP TABLE IF EXISTS u", "DROP TABLE IF EXISTS t"]).collect();
+    check_together(T, &run, "ddS");
+}

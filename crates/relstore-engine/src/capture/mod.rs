@@ -308,6 +308,11 @@ impl Capture {
         self.with(|s| s.created_as = if read { Op::Read } else { Op::Create });
     }
 
+    /// Makes the commit fail with `error`.
+    pub(crate) fn refuse(&self, error: Error) {
+        self.with(|s| s.failure = Some(error));
+    }
+
     /// Why the commit was refused, if the capture refused it.
     pub(crate) fn take_failure(&self) -> Option<Error> {
         self.with(|s| s.failure.take())

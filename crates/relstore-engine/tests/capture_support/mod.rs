@@ -154,7 +154,7 @@ fn run_both(tx: &Transaction<'_>, plain: &Connection, sql: &str, story: &mut Vec
             assert_eq!(format!("{:?}", ours.rows), format!("{theirs:?}"), "{sql}");
             let counts = plain.query("SELECT changes(), last_insert_rowid()", &[]).unwrap().remove(0);
             let Outcome { changes, last_insert_rowid, .. } = ours;
-            let is_row_statement = ["INSERT", "REPLACE", "UPDATE", "DELETE"].iter().any(|w| sql.starts_with(w));
+            let is_row_statement = ["INSERT", "REPLACE", "UPDATE", "DELETE", "WITH"].iter().any(|w| sql.starts_with(w));
             if is_row_statement {
                 assert_eq!([Value::from(changes as i64), Value::from(last_insert_rowid)], counts.as_slice(), "{sql}");
             }
