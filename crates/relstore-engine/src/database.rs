@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use relstore_model::{Clock, Commit, Error, ErrorKind, Lsn, Result, Schema, Value, ValueRef, identifier};
 
+use crate::cursor::Claimed;
 use crate::eviction::Tier;
+use crate::listeners::{Listeners, Listening};
 use crate::lock::WriterLock;
 use crate::log::LogRange;
 use crate::reader::{Reader, Rows, collect};
@@ -15,9 +17,6 @@ use crate::sqlite::Connection;
 use crate::transaction::Transaction;
 use crate::writer::{Committed, Outcome, Writer};
 use crate::{catalog, log};
-
-/// Told after each commit that changed something: the position of its last change.
-type Listener = Box<dyn Fn(Lsn) + Send + Sync>;
 
 /// One store's hot database. Share it by reference or in an `Arc`: writers wait for each other, readers for nobody.
 pub struct Database {
@@ -29,7 +28,8 @@ pub struct Database {
     tier: Arc<Tier>,
     schema: RwLock<Arc<Schema>>,
     high_water: AtomicU64,
-    listeners: RwLock<Vec<Listener>>,
+    listeners: Listeners,
+    claimed: Claimed,
     _lock: Option<WriterLock>,
 }
 
@@ -83,7 +83,8 @@ impl Database {
             tier,
             schema: RwLock::new(schema),
             high_water: AtomicU64::new(lsn.get()),
-            listeners: RwLock::new(Vec::new()),
+            listeners: Listeners::default(),
+            claimed: Claimed::default(),
             _lock: lock,
         }
     }
@@ -92,6 +93,22 @@ impl Database {
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// How it was opened.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Whether it was opened for reading alone, so that commits are another process's and nobody is told of them.
+    #[must_use]
+    pub fn is_read_only(&self) -> bool {
+        self.writer.is_none()
+    }
+
+    pub(crate) fn claimed(&self) -> &Claimed {
+        &self.claimed
     }
 
     /// The schema in force.
@@ -107,9 +124,9 @@ impl Database {
     }
 
     /// Calls `listener` after each commit that changed something, on the committing thread, in commit order. It must be quick and must
-    /// not write to this database: the next writer waits for it.
-    pub fn on_commit(&self, listener: impl Fn(Lsn) + Send + Sync + 'static) {
-        self.listeners.write().unwrap_or_else(PoisonError::into_inner).push(Box::new(listener));
+    /// not write to this database: the next writer waits for it. It is called until what this gives is dropped.
+    pub fn on_commit(&self, listener: impl Fn(Lsn) + Send + Sync + 'static) -> Listening {
+        self.listeners.add(listener)
     }
 
     /// Runs a query on a snapshot and collects its rows.
@@ -188,9 +205,7 @@ impl Database {
         let before = self.high_water.swap(committed.lsn.get(), Ordering::AcqRel);
         assert!(before <= committed.lsn.get(), "the high-water mark never moves back");
         if before < committed.lsn.get() {
-            for listener in self.listeners.read().unwrap_or_else(PoisonError::into_inner).iter() {
-                listener(committed.lsn);
-            }
+            self.listeners.tell(committed.lsn);
         }
     }
 
@@ -231,46 +246,7 @@ impl Database {
         self.with_reader(|reader| catalog::at_version(&reader.connection, version)).map(Arc::new)
     }
 
-    /// Where the durable consumer `name` stands; [`Lsn::ZERO`] for a new one.
-    ///
-    /// # Errors
-    /// `Unavailable` or `Corrupt` by the disk.
-    pub fn cursor(&self, name: &str) -> Result<Lsn> {
-        self.with_reader(|reader| log::cursor(&reader.connection, name))
-    }
-
-    /// All durable consumers and where they stand, by name.
-    ///
-    /// # Errors
-    /// `Unavailable` or `Corrupt` by the disk.
-    pub fn cursors(&self) -> Result<Vec<(String, Lsn)>> {
-        self.with_reader(|reader| log::cursors(&reader.connection))
-    }
-
-    /// Moves a durable consumer forward to `to`: it has finished everything up to there.
-    ///
-    /// # Errors
-    /// `Unavailable` or `Corrupt` by the disk.
-    ///
-    /// # Panics
-    /// If `to` lies beyond the last commit: nobody can have finished what did not happen.
-    pub fn advance_cursor(&self, name: &str, to: Lsn) -> Result<()> {
-        let writer = self.lock_writer()?;
-        assert!(to <= writer.last_lsn(), "a consumer cannot be ahead of the log");
-        writer.internally(|c| log::advance_cursor(c, name, to))
-    }
-
-    /// Deletes the part of the log that every durable consumer has passed, except what [`Settings::log_retained_bytes`] keeps. Gives how
-    /// many commits went.
-    ///
-    /// # Errors
-    /// `Unavailable` or `Corrupt` by the disk.
-    pub fn trim_log(&self) -> Result<u64> {
-        let retained_bytes = self.settings.log_retained_bytes;
-        self.lock_writer()?.internally(|c| log::trim(c, retained_bytes))
-    }
-
-    fn lock_writer(&self) -> Result<MutexGuard<'_, Writer>> {
+    pub(crate) fn lock_writer(&self) -> Result<MutexGuard<'_, Writer>> {
         let writer = self.writer.as_ref().ok_or_else(|| {
             Error::unavailable("the store is open for reading alone").with("path", self.path.display()).with_hint("open it for writing")
         })?;

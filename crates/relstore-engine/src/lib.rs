@@ -7,19 +7,26 @@
 mod authorizer;
 mod capture;
 mod catalog;
+mod cursor;
 mod database;
 mod eviction;
+mod listeners;
 mod lock;
 pub mod log;
+mod read_transaction;
 mod reader;
+mod retention;
 mod settings;
 pub mod sql;
 pub mod sqlite;
 mod transaction;
 mod writer;
 
+pub use cursor::{Cursor, CursorClaim, Start};
 pub use database::Database;
 pub use eviction::{ColdFile, ColdRows, ColdSource, Evicted, NewColdFile};
+pub use listeners::Listening;
+pub use read_transaction::ReadTransaction;
 pub use settings::{Durability, Settings};
 pub use transaction::Transaction;
 pub use writer::Outcome;

@@ -17,12 +17,25 @@ pub struct Settings {
     pub durability: Durability,
     /// The page cache of each connection, in KiB.
     pub cache_kib: u32,
-    /// How much of the log stays after every consumer has passed it, in bytes of packed changes: what `tail` can still show.
+    /// How much of the log stays after every consumer has passed it, in bytes of packed changes: what `tail` can still show. At most half
+    /// of [`Settings::log_bytes_max`] counts.
     pub log_retained_bytes: u64,
+    /// How large the log may grow behind a consumer that does not keep up, in bytes of packed changes. A commit that would exceed it is
+    /// refused with `Unavailable`, and reads go on.
+    pub log_bytes_max: u64,
+    /// Consumers that hold the log before they have a cursor too: what ships the log to where it is kept. A store without any consumer
+    /// keeps its log until it is full, and drops the oldest of it then.
+    pub log_held_for: &'static [&'static str],
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { durability: Durability::Normal, cache_kib: 16 << 10, log_retained_bytes: 64 << 20 }
+        Self {
+            durability: Durability::Normal,
+            cache_kib: 16 << 10,
+            log_retained_bytes: 64 << 20,
+            log_bytes_max: 1 << 30,
+            log_held_for: &[],
+        }
     }
 }

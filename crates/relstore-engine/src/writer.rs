@@ -10,6 +10,7 @@ use crate::authorizer::Authorizer;
 use crate::capture::{Capture, ENLIST, LogHead};
 use crate::eviction::{self, Shadow, Tier};
 use crate::reader::{Each, step};
+use crate::retention::Retention;
 use crate::settings::{Durability, Settings};
 use crate::sqlite::{Connection, cell, from_sqlite};
 use crate::{catalog, log, sql};
@@ -45,6 +46,7 @@ pub(crate) struct Writer {
     clock: Arc<dyn Clock>,
     hybrid: HybridClock,
     last_lsn: Cell<Lsn>,
+    retention: Retention,
     /// The schema as the open transaction sees it.
     schema: RefCell<Arc<Schema>>,
     /// The schema when the open transaction began.
@@ -91,6 +93,7 @@ impl Writer {
             clock,
             hybrid: HybridClock::starting_at(range.timestamp),
             last_lsn: Cell::new(range.last),
+            retention: Retention::new(settings, range.extent),
             schema: RefCell::new(Arc::clone(&schema)),
             schema_before: RefCell::new(schema),
             is_poisoned: Cell::new(false),
@@ -126,6 +129,11 @@ impl Writer {
     /// The position of the last change committed.
     pub(crate) fn last_lsn(&self) -> Lsn {
         self.last_lsn.get()
+    }
+
+    /// How much of the log stays.
+    pub(crate) fn retention(&self) -> &Retention {
+        &self.retention
     }
 
     pub(crate) fn capture(&self) -> &Capture {
@@ -174,7 +182,9 @@ impl Writer {
 
     /// Commits. On any failure the transaction is rolled back: the state before or after, never between.
     pub(crate) fn commit(&self) -> Result<Committed> {
-        if let Err(error) = self.settle_tier() {
+        let packed_bytes = self.capture.packed_bytes();
+        let room = self.settle_tier().and_then(|()| self.internally(|c| self.retention.make_room(c, packed_bytes)));
+        if let Err(error) = room {
             self.rollback();
             return Err(error);
         }
@@ -182,6 +192,7 @@ impl Writer {
         let count = self.capture.count();
         self.capture.set_head(LogHead {
             lsn_before: lsn_before.as_i64(),
+            offset: self.retention.end() as i64,
             timestamp: self.hybrid.observe(self.clock.now()),
             schema_version: self.schema_before.borrow().version,
         });
@@ -201,6 +212,11 @@ impl Writer {
         }
         let lsn = lsn_before.plus(count);
         self.last_lsn.set(lsn);
+        self.retention.committed(packed_bytes);
+        if self.retention.is_due() {
+            // The commit is done: what could not be trimmed now is tried again after another.
+            let _ = self.internally(|c| self.retention.tidy(c));
+        }
         let schema = self.schema();
         let changed = schema.version != self.schema_before.borrow().version;
         Ok(Committed { lsn, schema: changed.then_some(schema) })
@@ -213,6 +229,7 @@ impl Writer {
             let _ = self.internally(|c| c.execute("/*rs*/ ROLLBACK", &[]));
         }
         self.capture.clear();
+        self.retention.rolled_back();
         let before = Arc::clone(&self.schema_before.borrow());
         self.restore_schema(before);
         // The next transaction begins with what was committed.

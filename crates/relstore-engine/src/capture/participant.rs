@@ -16,7 +16,7 @@ use super::{Db, State, guarded};
 pub(crate) const ENLIST: &str = "/*rs*/ INSERT INTO temp._rs_participant(x) VALUES(0)";
 
 const CREATE: &CStr = c"CREATE VIRTUAL TABLE temp._rs_participant USING _rs_participant";
-const INSERT_LOG: &CStr = c"INSERT INTO main._rs_log(lsn, count, ts, schema_version, body) VALUES(?, ?, ?, ?, ?)";
+const INSERT_LOG: &CStr = c"INSERT INTO main._rs_log(lsn, count, ts, schema_version, body, offset) VALUES(?, ?, ?, ?, ?, ?)";
 
 #[repr(C)]
 struct Participant {
@@ -197,6 +197,7 @@ unsafe fn insert_log_row(db: Db, insert: *mut *mut ffi::sqlite3_stmt, head: supe
         ffi::sqlite3_bind_int64(statement, 2, count as i64);
         ffi::sqlite3_bind_int64(statement, 3, head.timestamp.micros());
         ffi::sqlite3_bind_int64(statement, 4, i64::from(head.schema_version));
+        ffi::sqlite3_bind_int64(statement, 6, head.offset);
         let code = ffi::sqlite3_bind_blob64(statement, 5, packed.as_ptr().cast::<c_void>(), packed.len() as u64, ffi::SQLITE_STATIC());
         let code = if code == ffi::SQLITE_OK { ffi::sqlite3_step(statement) } else { code };
         ffi::sqlite3_reset(statement);
