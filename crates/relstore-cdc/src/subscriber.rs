@@ -211,7 +211,7 @@ impl Subscriber {
 
     /// Everything given up to `lsn` is done and will not be given again; it is on the disk when this returns, as a commit would be. A
     /// position inside a commit acknowledges what came before that commit. The initial snapshot is acknowledged as a whole: before its
-    /// last part was given, its LSN acknowledges nothing.
+    /// last part was given, its LSN acknowledges nothing. It takes the writer's turn, so not inside a transaction of the same store.
     ///
     /// # Errors
     /// `Invalid` if nothing of `lsn` was given yet; `NotFound` if the subscriber was dropped; `Unavailable` or `Corrupt` by the disk.

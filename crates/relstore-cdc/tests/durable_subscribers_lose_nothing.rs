@@ -4,7 +4,6 @@
 mod support;
 
 use std::io::{BufRead, BufReader, Write};
-use std::process::{Command, Stdio};
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -222,12 +221,7 @@ fn a_kill_repeats_at_most_what_was_not_acknowledged() {
     let dir = tempfile::tempdir().unwrap();
     let (mut seen, mut acknowledged) = (0_u64, 0_u64);
     for round in 0..6 {
-        let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "child_that_is_killed", "--nocapture"])
-            .env("RELSTORE_TEST_CHILD", dir.path())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut child = support::child(dir.path());
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let mut is_first = true;
         for _ in 0..40 + round * 13 {

@@ -4,7 +4,7 @@
 mod support;
 
 use std::fs::OpenOptions;
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -163,4 +163,45 @@ async fn a_running_pump_follows_live_and_gets_over_a_folder_in_the_way() {
     run(&db, "INSERT INTO t DEFAULT VALUES");
     again.wait_for(db.high_water()).await.unwrap();
     assert_eq!(lines(&folder), events(&db, &Selection::default()));
+}
+
+/// Not a test by itself: what the next one starts and kills. It writes, and a pump follows.
+#[tokio::test]
+async fn child_that_is_killed() {
+    let Some(dir) = std::env::var_os("RELSTORE_TEST_CHILD") else { return };
+    let (db, folder) = (open(dir.as_ref()), Path::new(&dir).join("events"));
+    if db.high_water() == Lsn::ZERO {
+        run(&db, "CREATE TABLE t(id INTEGER PRIMARY KEY, v)");
+    }
+    let _running = pump(&db, &folder).start_running(Start::Oldest, Backoff::standard(1)).await.unwrap();
+    println!("begun");
+    loop {
+        run(&db, "INSERT INTO t(v) VALUES('a'), ('b'), ('c'), ('d'), ('e')");
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn a_kill_neither_loses_nor_doubles_an_event() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = dir.path().join("events");
+    for round in 0..5_u64 {
+        let mut child = support::child(dir.path());
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        while !lines.next().unwrap().unwrap().ends_with("begun") {}
+        // Until the files have grown by some commits: the kill falls where it falls.
+        let before = size(&folder);
+        while size(&folder) < before + 2_000 * (round + 1) {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    let db = open(dir.path());
+    pump(&db, &folder).run_until_caught_up().await.unwrap();
+    assert_eq!(lines(&folder), events(&db, &Selection::default()));
+}
+
+fn size(folder: &Path) -> u64 {
+    sink(folder).paths().unwrap().iter().map(|p| p.metadata().unwrap().len()).sum()
 }

@@ -2,6 +2,7 @@
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its part")]
 
 use std::path::Path;
+use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 
 use relstore_engine::{Database, Settings};
@@ -27,4 +28,11 @@ pub fn logged(db: &Database, selection: &Selection) -> Vec<Vec<UnifiedEvent>> {
     let commits = db.commits_after(Lsn::ZERO, usize::MAX).unwrap();
     let of = |c: &relstore_model::Commit| selection.events_of(&ns(), c, &mut db.schema_at(c.schema_version).unwrap()).unwrap();
     commits.iter().map(of).collect()
+}
+
+/// The test `child_that_is_killed` of the running file, in a process of its own, with its store in `dir`.
+pub fn child(dir: &Path) -> Child {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", "child_that_is_killed", "--nocapture"]).env("RELSTORE_TEST_CHILD", dir);
+    command.stdout(Stdio::piped()).spawn().unwrap()
 }

@@ -22,6 +22,8 @@ pub(super) struct Files {
     open: Option<Open>,
     /// The last event that the files have.
     last: Lsn,
+    /// Up to here nothing is in doubt.
+    settled: Lsn,
     /// A write has failed half way: the file's end must be looked at first.
     is_in_doubt: bool,
 }
@@ -42,7 +44,7 @@ struct Line {
 impl Files {
     pub(super) fn new(folder: &Path, ns: Namespace, bytes_max: u64) -> Self {
         let fsync = Fsync::default();
-        Self { folder: folder.to_owned(), ns, bytes_max, fsync, open: None, last: Lsn::ZERO, is_in_doubt: false }
+        Self { folder: folder.to_owned(), ns, bytes_max, fsync, open: None, last: Lsn::ZERO, settled: Lsn::ZERO, is_in_doubt: false }
     }
 
     pub(super) fn set_bytes_max(&mut self, bytes: u64) {
@@ -78,7 +80,7 @@ impl Files {
 
     /// Cuts off what a crash left torn and finds the last event. Everything up to `cursor` was acknowledged, so it must be whole.
     pub(super) fn recover(&mut self, cursor: Lsn) -> Result<()> {
-        (self.open, self.last) = (None, Lsn::ZERO);
+        (self.open, self.last, self.settled) = (None, Lsn::ZERO, cursor);
         let files = self.list()?;
         // Earlier files were full and on the disk before a later one was begun.
         let from = files.iter().rposition(|(first, _)| *first <= cursor).unwrap_or(0);
@@ -129,9 +131,9 @@ impl Files {
     /// Appends the events of commits and gives how many bytes they took; durable when this returns, as [`Fsync`] says.
     pub(super) fn append(&mut self, commits: &[Vec<UnifiedEvent>]) -> Result<u64> {
         if self.is_in_doubt {
-            self.recover(Lsn::ZERO)?;
+            self.recover(self.settled)?;
         }
-        self.is_in_doubt = true;
+        (self.is_in_doubt, self.settled) = (true, self.last);
         let mut written = 0;
         let mut text = Vec::new();
         for commit in commits {
