@@ -3,7 +3,7 @@
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
-use relstore_engine::Database;
+use relstore_engine::{Computed, Database};
 use relstore_model::event::{Images, events_of};
 use relstore_model::{Error, Lsn, Namespace, Result, UnifiedEvent};
 
@@ -103,13 +103,14 @@ impl Drop for Subscription {
 }
 
 fn follow_log(shared: &Shared, db: &Database, ns: &Namespace, images: Images, mut handler: impl FnMut(&[UnifiedEvent])) {
+    let computed = Computed::default();
     let mut run = || -> Result<()> {
         while let Some(after) =
             shared.wait(|s| if s.is_closing { Some(None) } else { (s.committed > s.handled).then_some(Some(s.handled)) })
         {
             for commit in db.commits_after(after, Subscription::READ_BYTES)? {
                 let mut schema = db.schema_at(commit.schema_version)?;
-                let events = events_of(ns, &commit, &mut schema, images)?;
+                let events = events_of(ns, &commit, &mut schema, images, &computed)?;
                 handler(&events);
                 shared.update(|s| s.handled = commit.lsn_last());
             }

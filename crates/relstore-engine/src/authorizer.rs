@@ -1,7 +1,7 @@
 //! What user SQL may not do: drive transactions, attach files, turn safety off, or touch the engine's own tables.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use relstore_model::identifier::is_reserved;
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
@@ -52,6 +52,8 @@ pub(crate) struct Authorizer {
     is_internal: AtomicBool,
     /// A statement that changes the shape was prepared since this was last asked.
     saw_ddl: AtomicBool,
+    /// The table of the store that a `DROP TABLE` prepared since this was last asked drops.
+    dropped: Mutex<Option<String>>,
 }
 
 impl Authorizer {
@@ -76,6 +78,11 @@ impl Authorizer {
         self.saw_ddl.swap(false, Ordering::Relaxed)
     }
 
+    /// The table that a `DROP TABLE` prepared since the last call drops.
+    pub(crate) fn take_dropped(&self) -> Option<String> {
+        self.dropped.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
     fn decide(&self, context: &AuthContext<'_>) -> Authorization {
         if self.is_internal.load(Ordering::Relaxed) {
             return Authorization::Allow;
@@ -87,6 +94,11 @@ impl Authorizer {
             self.saw_ddl.store(true, Ordering::Relaxed);
             allow_if(!table.to_ascii_lowercase().starts_with(relstore_model::identifier::RESERVED_PREFIX))
         };
+        if let AuthAction::DropTable { table_name } = context.action
+            && context.database_name == Some("main")
+        {
+            *self.dropped.lock().unwrap_or_else(PoisonError::into_inner) = Some(table_name.to_owned());
+        }
         match context.action {
             AuthAction::Transaction { .. } | AuthAction::Savepoint { .. } | AuthAction::Attach { .. } | AuthAction::Detach { .. } => {
                 Authorization::Deny

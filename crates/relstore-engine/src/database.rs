@@ -42,9 +42,9 @@ impl Database {
     /// # Errors
     /// `Unavailable` if another handle has it open for writing, or the file cannot be opened or written; `Corrupt` if it is no store.
     pub fn open(path: &Path, settings: Settings, clock: Arc<dyn Clock>) -> Result<Self> {
-        let lock = WriterLock::take(path)?;
+        let (lock, found) = WriterLock::take(path)?;
         let tier = Arc::new(Tier::default());
-        let writer = Writer::open(path, &settings, clock, Arc::clone(&tier))?;
+        let writer = Writer::open(path, &settings, clock, Arc::clone(&tier), (&found, Arc::clone(&lock.seals)))?;
         let (schema, lsn) = (writer.schema(), writer.last_lsn());
         Ok(Self::assemble(path, settings, Some((writer, lock)), tier, schema, lsn))
     }
@@ -181,7 +181,7 @@ impl Database {
     }
 
     /// Makes a commit known: inside the writer's lock, so that listeners hear of commits in order.
-    fn publish(&self, committed: &Committed) {
+    pub(crate) fn publish(&self, committed: &Committed) {
         if let Some(schema) = &committed.schema {
             *self.schema.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(schema);
         }
@@ -266,11 +266,17 @@ impl Database {
     /// # Errors
     /// `Unavailable` or `Corrupt` by the disk; `Closed` after a failed fsync.
     pub fn trim_log(&self) -> Result<u64> {
+        self.fold_statistics()?;
         let retained_bytes = self.settings.log_retained_bytes;
         self.lock_writer()?.write_apart(|c| log::trim(c, retained_bytes))
     }
 
-    fn lock_writer(&self) -> Result<MutexGuard<'_, Writer>> {
+    /// Whether this handle may write.
+    pub(crate) fn is_writable(&self) -> bool {
+        self.writer.is_some()
+    }
+
+    pub(crate) fn lock_writer(&self) -> Result<MutexGuard<'_, Writer>> {
         let writer = self.writer.as_ref().ok_or_else(|| {
             Error::unavailable("the store is open for reading alone").with("path", self.path.display()).with_hint("open it for writing")
         })?;

@@ -4,25 +4,38 @@
 //! bring the async. Invariants: a row and its log entry commit in one SQLite transaction or not at all; one process writes a store,
 //! through one connection; a failed fsync poisons the handle. What is deliberately not here: buckets, Parquet, events as JSON.
 
+mod affinity;
 mod authorizer;
 mod capture;
 mod catalog;
+mod check;
 mod database;
+mod ddl;
 mod eviction;
 mod lock;
 pub mod log;
 mod reader;
+mod reconcile;
+mod recovery;
+mod seal;
 mod settings;
 pub mod sql;
 pub mod sqlite;
+mod statistics;
 mod transaction;
+mod trust;
+mod virtual_cells;
 mod wal;
 mod writer;
 
+pub use check::Finding;
 pub use database::Database;
 pub use eviction::{ColdFile, ColdRows, ColdSource, Evicted, NewColdFile};
+pub use reconcile::{Reconciled, ReconciledTable};
 pub use settings::{Durability, Settings};
+pub use statistics::{ColumnStatistics, Extreme, TableStatistics};
 pub use transaction::Transaction;
+pub use virtual_cells::Computed;
 pub use writer::Outcome;
 
 pub use reader::Rows;

@@ -1,15 +1,38 @@
 //! One writer a store: an advisory lock beside the hot file, which the operating system gives back when the process ends, however it ends.
+//!
+//! The lock file says who writes the store, or how the last writer left it: after a clean close it has the seal of the files ([`Seal`]), by
+//! which the next writer knows at the price of two `stat` calls that nobody has written to them meanwhile.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use relstore_model::{Error, Result};
+
+use crate::seal::Seal;
+
+/// How the files of a store were found when its lock was taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Found {
+    /// There was no store.
+    Nothing,
+    /// As the last writer closed it.
+    Sealed,
+    /// Changed since the last writer closed it, or there is no word of one: another program wrote to it, or it is a copy.
+    Changed,
+    /// The last writer, this process, did not close it.
+    Unclosed(String),
+}
 
 /// The lock, held until it is dropped.
 #[derive(Debug)]
 pub(crate) struct WriterLock {
-    _file: File,
+    file: File,
+    path: PathBuf,
+    /// Whether the files are sealed when the lock is given back: they hold what the log says.
+    pub(crate) seals: Arc<AtomicBool>,
 }
 
 impl WriterLock {
@@ -17,7 +40,8 @@ impl WriterLock {
     ///
     /// # Errors
     /// `Unavailable` if another handle holds it, naming the process that does; or if the lock file cannot be made.
-    pub(crate) fn take(path: &Path) -> Result<Self> {
+    pub(crate) fn take(path: &Path) -> Result<(Self, Found)> {
+        let found_store = path.exists();
         let lock_path = lock_path(path);
         let opened = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&lock_path);
         let mut file = opened.map_err(|e| {
@@ -43,9 +67,35 @@ impl WriterLock {
                 return Err(Error::unavailable("the store cannot be locked").with("path", lock_path.display()).with_source(e));
             }
         }
-        // The name of the holder is a courtesy: the lock holds without it.
-        let _ = file.set_len(0).and_then(|()| file.rewind()).and_then(|()| write!(file, "{}", std::process::id()));
-        Ok(Self { _file: file })
+        let mut said = String::new();
+        // What cannot be read says nothing.
+        let _ = file.read_to_string(&mut said);
+        let found = match (found_store, Seal::parse(&said), said.trim()) {
+            (false, _, _) => Found::Nothing,
+            (true, Some(seal), _) if Some(&seal) == Seal::of(path).as_ref() => Found::Sealed,
+            (true, None, pid) if !pid.is_empty() => Found::Unclosed(pid.to_owned()),
+            (true, _, _) => Found::Changed,
+        };
+        let mut lock = Self { file, path: path.to_owned(), seals: Arc::default() };
+        // The name of the holder is a courtesy: the lock holds without it. That it replaces the seal is not: a crash must not leave one.
+        lock.say(&std::process::id().to_string())
+            .map_err(|e| Error::unavailable("the store's lock file cannot be written").with("path", path.display()).with_source(e))?;
+        Ok((lock, found))
+    }
+
+    fn say(&mut self, what: &str) -> std::io::Result<()> {
+        self.file.rewind()?;
+        self.file.set_len(0)?;
+        self.file.write_all(what.as_bytes())
+    }
+}
+
+impl Drop for WriterLock {
+    fn drop(&mut self) {
+        let is_sealed = self.seals.load(Ordering::Acquire);
+        let seal = Seal::of(&self.path).filter(|_| is_sealed).map(|seal| seal.to_string());
+        // Without a seal the next writer looks for itself.
+        let _ = self.say(&seal.unwrap_or_default());
     }
 }
 

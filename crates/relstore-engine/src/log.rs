@@ -110,10 +110,18 @@ pub(crate) fn advance_cursor(connection: &Connection, name: &str, to: Lsn) -> Re
     connection.execute(ADVANCE, &[Value::from(name), Value::Integer(to.as_i64())]).map(|_| ())
 }
 
-/// Deletes what every cursor has passed, except the newest `retained_bytes` of it; the last commit always stays, because it is the
+/// Who has come further than `last`, and where to, as text: nobody, unless the end of the log is lost.
+pub(crate) fn ahead(connection: &Connection, last: Lsn) -> Result<Vec<Row>> {
+    const AHEAD: &str = "/*rs*/ SELECT name, CAST(lsn AS TEXT) FROM main._rs_cursor WHERE lsn > ?1 \
+        UNION ALL SELECT key, CAST(value AS TEXT) FROM main._rs_meta WHERE key='statistics_lsn' AND value > ?1";
+    connection.query(AHEAD, &[Value::Integer(last.as_i64())])
+}
+
+/// Deletes what every cursor has passed and the statistics have taken in, except the newest `retained_bytes` of it; the last commit always stays, because it is the
 /// high-water mark. Gives how many commits went.
 pub(crate) fn trim(connection: &Connection, retained_bytes: u64) -> Result<u64> {
     const TRIM: &str = "/*rs*/ DELETE FROM main._rs_log WHERE lsn < ifnull((SELECT min(lsn) FROM main._rs_cursor), 0) + 1 \
+        AND lsn <= ifnull((SELECT value FROM main._rs_meta WHERE key='statistics_lsn'), 0) \
         AND lsn < (SELECT max(lsn) FROM main._rs_log) \
         AND lsn <= ifnull((SELECT max(lsn) FROM (SELECT lsn, sum(length(body)) OVER (ORDER BY lsn DESC) AS newer FROM main._rs_log) \
             WHERE newer > ?), -1)";

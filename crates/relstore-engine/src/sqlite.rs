@@ -68,11 +68,11 @@ impl Connection {
     pub fn query(&self, sql: &str, params: &[Value]) -> Result<Vec<Row>> {
         let run = || {
             let mut statement = self.inner.prepare_cached(sql)?;
-            let columns = statement.column_count();
             let mut rows = statement.query(rusqlite::params_from_iter(params.iter().map(Bound)))?;
             let mut out = Vec::new();
             while let Some(row) = rows.next()? {
-                let cells = (0..columns).map(|i| row.get_ref(i).map(|v| cell(v).to_value()));
+                // Asked of the row: where the schema changed, SQLite prepared the statement again, and `*` is other columns than before.
+                let cells = (0..row.as_ref().column_count()).map(|i| row.get_ref(i).map(|v| cell(v).to_value()));
                 out.push(cells.collect::<rusqlite::Result<Row>>()?);
             }
             Ok(out)

@@ -18,6 +18,11 @@ impl<'a> Transaction<'a> {
         Self { writer, depth: 0 }
     }
 
+    #[cfg(test)]
+    pub(crate) fn writer(&self) -> &Writer {
+        self.writer
+    }
+
     /// The schema as the transaction sees it.
     #[must_use]
     pub fn schema(&self) -> Arc<Schema> {

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use relstore_model::{Clock, Error, ErrorKind, HybridClock, Lsn, Result, Row, Schema, Table, Value};
+use relstore_model::{Clock, Error, ErrorKind, HybridClock, Lsn, Result, Row, Schema, Value};
 use rusqlite::ErrorCode;
 use rusqlite::config::DbConfig;
 use rusqlite::hooks::Wal;
@@ -13,10 +13,12 @@ use rusqlite::hooks::Wal;
 use crate::authorizer::Authorizer;
 use crate::capture::{Capture, ENLIST, LogHead};
 use crate::eviction::{self, Shadow, Tier};
+use crate::lock::Found;
 use crate::reader::{Each, step};
 use crate::settings::{Durability, Settings};
-use crate::sqlite::{Connection, cell, from_sqlite};
-use crate::{catalog, log, sql, wal};
+use crate::sqlite::{Connection, from_sqlite};
+use crate::trust::Trust;
+use crate::{catalog, log, recovery, sql, wal};
 
 /// What a statement did.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -61,6 +63,7 @@ pub(crate) struct Writer {
     is_tier_touched: Cell<bool>,
     /// Whether a part of it was rolled back since, so that the shadow must be read from the file again.
     is_tier_in_doubt: Cell<bool>,
+    trust: Trust,
 }
 
 /// How many frames the WAL may have before it is copied into the file: SQLite's own number.
@@ -93,7 +96,13 @@ impl Drop for Writer {
 
 impl Writer {
     /// Opens the hot file for writing and makes what is missing in it. The caller holds the store's lock.
-    pub(crate) fn open(path: &Path, settings: &Settings, clock: Arc<dyn Clock>, tier: Arc<Tier>) -> Result<Self> {
+    pub(crate) fn open(
+        path: &Path,
+        settings: &Settings,
+        clock: Arc<dyn Clock>,
+        tier: Arc<Tier>,
+        (found, seals): (&Found, Arc<AtomicBool>),
+    ) -> Result<Self> {
         wal::renew(path)?;
         let mut connection = Connection::open(path)?;
         let synchronous = match settings.durability {
@@ -108,6 +117,7 @@ impl Writer {
         connection.inner.set_prepared_statement_cache_capacity(256);
         let schema = Arc::new(catalog::newest(&connection)?);
         let range = log::range(&connection)?;
+        let trust = Trust::new(&connection, recovery::check(&connection, path, found)?, seals)?;
         let capture = Capture::install(&connection.inner)?;
         capture.set_schema(&schema);
         let authorizer = Authorizer::install(&mut connection.inner).map_err(|e| from_sqlite(&e, ""))?;
@@ -126,6 +136,7 @@ impl Writer {
             shadow,
             is_tier_touched: Cell::new(false),
             is_tier_in_doubt: Cell::new(false),
+            trust,
         };
         writer.record_foreign_ddl()?;
         writer.shadow.tier().set(writer.internally(|c| eviction::load(c, &writer.schema()))?);
@@ -137,7 +148,7 @@ impl Writer {
         if catalog::evolved(&self.connection, &self.schema())?.is_none() {
             return Ok(());
         }
-        self.begin()?;
+        self.begin_unchecked()?;
         match self.record_ddl("/* changed outside of the store */") {
             Ok(()) => self.commit().map(|_| ()),
             Err(e) => {
@@ -159,6 +170,10 @@ impl Writer {
 
     pub(crate) fn capture(&self) -> &Capture {
         &self.capture
+    }
+
+    pub(crate) fn trust(&self) -> &Trust {
+        &self.trust
     }
 
     pub(crate) fn shadow(&self) -> &Shadow {
@@ -205,12 +220,24 @@ impl Writer {
     fn poisoned_by(&self, error: Error) -> Error {
         if error.kind() == ErrorKind::Unavailable && error.message().contains("disk I/O error") {
             self.is_poisoned.store(true, Ordering::Release);
+            self.trust.doubt();
         }
         error
     }
 
-    /// Begins a write transaction and enlists the capture in it.
+    /// Begins a write transaction, once it is sure that the log says all that happened before.
     pub(crate) fn begin(&self) -> Result<()> {
+        self.begin_unchecked()?;
+        while !self.is_trusted().inspect_err(|_| self.rollback())? {
+            self.rollback();
+            self.verify()?;
+            self.begin_unchecked()?;
+        }
+        Ok(())
+    }
+
+    /// Begins a write transaction and enlists the capture in it.
+    pub(crate) fn begin_unchecked(&self) -> Result<()> {
         self.check_disk()?;
         let cold = self.shadow.tier().cold();
         if !self.shadow.shows(&cold) {
@@ -218,7 +245,8 @@ impl Writer {
         }
         self.internally(|c| c.execute("/*rs*/ BEGIN IMMEDIATE", &[]))?;
         *self.schema_before.borrow_mut() = self.schema();
-        // A snapshot whose body panicked must not name the rows of the next transaction.
+        // What a statement outside of transactions left behind, or a snapshot whose body panicked, is not the next transaction's.
+        self.capture.clear();
         self.capture.set_created_as_read(false);
         self.internally(|c| c.execute(ENLIST, &[])).map(|_| ()).inspect_err(|_| self.rollback())
     }
@@ -306,22 +334,22 @@ impl Writer {
     /// Runs one statement as SQLite understands it, on the hot tables and what shadows them.
     fn run_natively(&self, text: &str, params: &[Value], each: Each<'_>) -> Result<Outcome> {
         self.authorizer.take_saw_ddl();
-        let mut statement = self.connection.inner.prepare_cached(text).map_err(|e| from_sqlite(&e, text))?;
+        let prepared = self.connection.inner.prepare_cached(text).map_err(|e| from_sqlite(&e, text));
         let is_ddl = self.authorizer.take_saw_ddl();
+        let dropped = if is_ddl { self.authorizer.take_dropped() } else { None };
+        let mut statement = prepared?;
+        if is_ddl {
+            eviction::refuse_quiet(text)?;
+            return self.run_ddl(statement, dropped.as_deref(), text, params, each);
+        }
         let changes_before = self.connection.inner.total_changes();
         let columns = step(&mut statement, text, params, each, || true)?.unwrap_or_default();
         let is_read = statement.readonly();
-        if is_ddl {
-            // Not kept: a prepared statement that is run again is not seen by the authorizer again.
-            statement.discard();
-            eviction::refuse_quiet(text)?;
-            self.record_ddl(text)?;
-        }
         let wrote = !is_read && self.connection.inner.total_changes() != changes_before;
         Ok(Outcome {
             columns,
             rows: Vec::new(),
-            changes: if wrote && !is_ddl { self.connection.inner.changes() } else { 0 },
+            changes: if wrote { self.connection.inner.changes() } else { 0 },
             last_insert_rowid: self.connection.inner.last_insert_rowid(),
         })
     }
@@ -335,40 +363,8 @@ impl Writer {
         Ok(changes)
     }
 
-    /// Puts the schema as SQLite has it now into the open transaction, if it differs from the one in force.
-    fn record_ddl(&self, text: &str) -> Result<()> {
-        let known = self.schema();
-        let Some(schema) = self.internally(|c| catalog::evolved(c, &known))? else { return Ok(()) };
-        self.internally(|c| catalog::put(c, &schema))?;
-        self.capture.put_schema(&schema, text);
-        self.capture.set_schema(&schema);
-        let schema = Arc::new(schema);
-        *self.schema.borrow_mut() = Arc::clone(&schema);
-        for table in schema.tables.iter().filter(|t| t.id.0 > known.last_table_id) {
-            self.record_rows_of(table)?;
-        }
-        Ok(())
-    }
-
-    /// `CREATE TABLE … AS` fills its table without telling the hook.
-    fn record_rows_of(&self, table: &Table) -> Result<()> {
-        use relstore_model::identifier::quote;
-        let rowid_columns = usize::from(table.is_keyed_by_rowid());
-        let rowid = table.is_keyed_by_rowid().then(|| "rowid".to_owned());
-        let columns: Vec<String> = rowid.into_iter().chain(table.stored_columns().map(|c| quote(&c.name))).collect();
-        let select = format!("/*rs*/ SELECT {} FROM main.{}", columns.join(", "), quote(&table.name));
-        self.internally(|c| {
-            let read = || {
-                let mut statement = c.inner.prepare(&select)?;
-                let mut rows = statement.query([])?;
-                while let Some(row) = rows.next()? {
-                    let rowid = if rowid_columns == 1 { Some(row.get(0)?) } else { None };
-                    let cells = (rowid_columns..columns.len()).map(|i| row.get_ref(i).map(cell));
-                    self.capture.put_created(table.id, rowid, &cells.collect::<rusqlite::Result<Vec<_>>>()?);
-                }
-                Ok(())
-            };
-            read().map_err(|e| from_sqlite(&e, &select))
-        })
+    /// The schema as the open transaction has made it.
+    pub(crate) fn set_schema(&self, schema: Arc<Schema>) {
+        *self.schema.borrow_mut() = schema;
     }
 }

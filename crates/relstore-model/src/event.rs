@@ -6,7 +6,7 @@ use serde_json::{Map, Value as Json};
 use crate::change::codec::{ChangeRef, Reader, RowRef};
 use crate::lsn::ulid_of;
 use crate::types::json::to_json;
-use crate::{Change, Commit, Error, Lsn, Namespace, Op, Result, Schema, Table, TxId, ValueRef};
+use crate::{Change, Commit, Error, Lsn, Namespace, Op, Result, Schema, Table, TxId, Value, ValueRef};
 
 /// Which columns an update's `before` and `after` hold.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -74,12 +74,39 @@ pub struct Meta {
     pub retries: u32,
 }
 
+/// Computes the cells of virtual generated columns, which changes do not have.
+pub trait VirtualCells {
+    /// The cells of the virtual columns of `table`, in the order of its columns, for a row whose stored cells are `stored`; `None` for a
+    /// column whose expression fails for the row, so that it cannot be read either. Asked of tables that have virtual columns only.
+    ///
+    /// # Errors
+    /// `Internal` if they cannot be computed.
+    fn virtual_cells(&self, table: &Table, stored: &[ValueRef<'_>]) -> Result<Vec<Option<Value>>>;
+}
+
+/// Computes nothing: virtual columns are left out of events.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct WithoutVirtualCells;
+
+impl VirtualCells for WithoutVirtualCells {
+    fn virtual_cells(&self, table: &Table, _: &[ValueRef<'_>]) -> Result<Vec<Option<Value>>> {
+        Ok(vec![None; table.columns.iter().filter(|c| c.is_virtual).count()])
+    }
+}
+
 /// The events of one commit, in order. `schema` is the one in force at its first change; it is moved on by the changes of shape inside,
-/// so that after the call it is the one in force at the next commit.
+/// so that after the call it is the one in force at the next commit. Virtual generated columns are as `computed` gives them for the schema
+/// in force at the change, so a row from before their definition changed has the value of then.
 ///
 /// # Errors
-/// `Corrupt` if the commit's bytes are no changes, or another number of them than it says.
-pub fn events_of(namespace: &Namespace, commit: &Commit, schema: &mut std::sync::Arc<Schema>, images: Images) -> Result<Vec<UnifiedEvent>> {
+/// `Corrupt` if the commit's bytes are no changes, or another number of them than it says; as `computed` gives them.
+pub fn events_of(
+    namespace: &Namespace,
+    commit: &Commit,
+    schema: &mut std::sync::Arc<Schema>,
+    images: Images,
+    computed: &dyn VirtualCells,
+) -> Result<Vec<UnifiedEvent>> {
     let txid = TxId::derive(namespace, commit.timestamp, commit.lsn_first).to_string();
     let timestamp = commit.timestamp.to_iso_millis();
     // A change takes two bytes at least, so a count that lies does not become an allocation.
@@ -112,7 +139,7 @@ pub fn events_of(namespace: &Namespace, commit: &Commit, schema: &mut std::sync:
                     event.meta.schema_version = schema.version;
                 }
             }
-            ChangeRef::Row(row) => fill_row(&mut event, row, schema, images),
+            ChangeRef::Row(row) => fill_row(&mut event, row, schema, images, computed)?,
         }
         out.push(event);
         lsn = Lsn::new(lsn.get().wrapping_add(1));
@@ -125,7 +152,7 @@ pub fn events_of(namespace: &Namespace, commit: &Commit, schema: &mut std::sync:
     Ok(out)
 }
 
-fn fill_row(event: &mut UnifiedEvent, row: &RowRef<'_>, schema: &Schema, images: Images) {
+fn fill_row(event: &mut UnifiedEvent, row: &RowRef<'_>, schema: &Schema, images: Images, computed: &dyn VirtualCells) -> Result<()> {
     event.event_type = match row.op {
         Op::Create => "cdc.insert",
         Op::Update => "cdc.update",
@@ -133,20 +160,41 @@ fn fill_row(event: &mut UnifiedEvent, row: &RowRef<'_>, schema: &Schema, images:
         Op::Read => "cdc.read",
     };
     event.op = Some(row.op.letter());
-    let Some(table) = schema.by_id(row.table) else { return };
+    let Some(table) = schema.by_id(row.table) else { return Ok(()) };
     event.table = Some(table.name.clone());
     event.key = Some(key_text(table, row.rowid, row.image()));
-    let object = |cells: &[ValueRef<'_>]| -> Map<String, Json> {
-        let wanted = |i: usize| row.op != Op::Update || images == Images::Full || row.is_changed(i);
-        let named = table.stored_columns().zip(cells).enumerate().filter(|(i, _)| wanted(*i));
-        named.map(|(_, (column, cell))| (column.name.clone(), to_json(column.logical, *cell))).collect()
+    let has_virtual = table.columns.iter().any(|c| c.is_virtual);
+    let cells_of = |cells: &[ValueRef<'_>]| if has_virtual { computed.virtual_cells(table, cells) } else { Ok(Vec::new()) };
+    let has_before = matches!(row.op, Op::Update | Op::Delete);
+    let has_after = row.op != Op::Delete;
+    let before = if has_before { cells_of(row.before)? } else { Vec::new() };
+    let after = if has_after { cells_of(row.after)? } else { Vec::new() };
+    let shows_all = row.op != Op::Update || images == Images::Full;
+    let object = |cells: &[ValueRef<'_>], computed: &[Option<Value>]| -> Map<String, Json> {
+        let mut out = Map::new();
+        let (mut stored, mut virtuals) = (0, 0);
+        for column in &table.columns {
+            let (cell, is_wanted) = if column.is_virtual {
+                virtuals += 1;
+                let at = virtuals - 1;
+                (computed.get(at).and_then(Option::as_ref).map(Value::as_ref), shows_all || before.get(at) != after.get(at))
+            } else {
+                stored += 1;
+                (cells.get(stored - 1).copied(), shows_all || row.is_changed(stored - 1))
+            };
+            if let Some(cell) = cell.filter(|_| is_wanted) {
+                out.insert(column.name.clone(), to_json(column.logical, cell));
+            }
+        }
+        out
     };
-    if matches!(row.op, Op::Update | Op::Delete) {
-        event.before = Some(object(row.before));
+    if has_before {
+        event.before = Some(object(row.before, &before));
     }
-    if row.op != Op::Delete {
-        event.after = Some(object(row.after));
+    if has_after {
+        event.after = Some(object(row.after, &after));
     }
+    Ok(())
 }
 
 /// The key of a row as text: one column as its own text, several as a JSON array, none as the rowid. `image` has the cells of the

@@ -138,9 +138,10 @@ unsafe extern "C" fn rowid(_: *mut sqlite3_vtab_cursor, out: *mut i64) -> c_int 
     ffi::SQLITE_OK
 }
 
-unsafe extern "C" fn update(_: *mut sqlite3_vtab, _: c_int, _: *mut *mut sqlite3_value, out: *mut i64) -> c_int {
-    // SAFETY: SQLite gives a place for the rowid. Nothing is stored: being written to is the point.
-    unsafe { *out = 0 };
+unsafe extern "C" fn update(table: *mut sqlite3_vtab, _: c_int, _: *mut *mut sqlite3_value, out: *mut i64) -> c_int {
+    // SAFETY: SQLite gives the table that `connect` made and a place for the rowid. Nothing is stored: being written to is the point. The
+    // rowid becomes last_insert_rowid(), which therefore stays what it was.
+    unsafe { *out = ffi::sqlite3_last_insert_rowid((*table.cast::<Participant>()).db) };
     ffi::SQLITE_OK
 }
 

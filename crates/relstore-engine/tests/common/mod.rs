@@ -84,72 +84,89 @@ pub fn letters(db: &Database) -> String {
     changes(db).iter().map(letter).collect()
 }
 
-/// The tables as a log makes them, change by change from the empty store on.
+/// The tables as the log makes them, change by change.
 #[derive(Clone, Default)]
 pub struct Replay {
     schema: Schema,
-    /// By table: each distinct row by its text, and how often it is there.
-    rows: BTreeMap<u32, BTreeMap<String, (Row, usize)>>,
+    /// By table: each distinct row by its rowid, where that is its key, and its text, and how often it is there.
+    rows: BTreeMap<u32, BTreeMap<(Option<i64>, String), (Row, usize)>>,
+    at: Lsn,
 }
 
 impl Replay {
+    /// Applies what the log has beyond what was applied.
+    pub fn catch_up(&mut self, db: &Database) {
+        for commit in db.commits_after(self.at, usize::MAX).unwrap() {
+            let changes = unpack(&commit.packed).unwrap();
+            assert_eq!((commit.lsn_first, commit.count), (self.at.next(), changes.len() as u64));
+            self.at = commit.lsn_last();
+            changes.into_iter().for_each(|change| self.apply(change));
+        }
+        assert_eq!(self.at, db.high_water());
+    }
+
     pub fn apply(&mut self, change: Change) {
         match change {
             Change::Schema(new) => self.reshape(new.schema),
             Change::Row(change) => {
+                let known = self.schema.by_id(change.table).unwrap_or_else(|| panic!("a change of an unknown table: {change:?}"));
+                assert_eq!(change.rowid.is_some(), known.is_keyed_by_rowid());
                 let table = self.rows.entry(change.table.0).or_default();
                 if let Some(before) = &change.before {
-                    let text = text(before);
-                    let Some((_, count)) = table.get_mut(&text) else { panic!("a change of a row that is not there: {change:?}") };
+                    let key = (change.rowid, text(before));
+                    let Some((_, count)) = table.get_mut(&key) else { panic!("a change of a row that is not there: {change:?}") };
                     *count -= 1;
                     if *count == 0 {
-                        table.remove(&text);
+                        table.remove(&key);
                     }
                 }
                 if let Some(after) = change.after {
-                    table.entry(text(&after)).or_insert((after, 0)).1 += 1;
+                    table.entry((change.rowid, text(&after))).or_insert((after, 0)).1 += 1;
                 }
             }
         }
     }
 
-    fn reshape(&mut self, schema: Schema) {
+    fn reshape(&mut self, new: Schema) {
+        assert_eq!(new.version, self.schema.version + 1);
         for (id, rows) in &mut self.rows {
-            let (Some(old), Some(new)) = (self.schema.tables.iter().find(|t| t.id.0 == *id), schema.tables.iter().find(|t| t.id.0 == *id))
-            else {
-                rows.clear();
+            let find = |schema: &Schema| schema.tables.iter().find(|t| t.id.0 == *id).cloned();
+            let (Some(old), Some(new)) = (find(&self.schema), find(&new)) else {
+                assert!(rows.is_empty(), "rows of a dropped table that were never deleted: {rows:?}");
                 continue;
             };
             let old_ids: Vec<_> = old.stored_columns().map(|c| c.id).collect();
             if new.stored_columns().map(|c| c.id).eq(old_ids.iter().copied()) {
                 continue;
             }
-            for (_, (row, count)) in std::mem::take(rows) {
+            for ((rowid, _), (row, count)) in std::mem::take(rows) {
                 let cell = |c: &relstore_model::Column| match old_ids.iter().position(|id| *id == c.id) {
                     Some(i) => row[i].clone(),
                     None => c.initial_default.as_ref().map_or(Value::Null, |d| d.to_value()),
                 };
                 let row: Row = new.stored_columns().map(cell).collect();
-                rows.entry(text(&row)).or_insert((row, 0)).1 += count;
+                rows.entry((rowid, text(&row))).or_insert((row, 0)).1 += count;
             }
         }
-        self.schema = schema;
+        self.schema = new;
     }
 
+    /// The tables now.
     pub fn state(&self) -> State {
-        let texts = |id: u32| self.rows.get(&id).into_iter().flatten();
-        let table = |t: &relstore_model::Table| {
-            let rows = texts(t.id.0).flat_map(|(text, (_, count))| std::iter::repeat_n(text.clone(), *count));
-            (t.name.clone(), rows.collect())
+        let rows = |t: &relstore_model::Table| {
+            let rows = self.rows.get(&t.id.0).into_iter().flatten();
+            let mut texts: Vec<String> = rows.flat_map(|((_, text), (_, count))| std::iter::repeat_n(text.clone(), *count)).collect();
+            texts.sort();
+            (t.name.clone(), texts)
         };
-        self.schema.tables.iter().map(table).collect()
+        self.schema.tables.iter().map(rows).collect()
     }
 }
 
 /// What the log says the tables are: an empty store, and every change applied.
 pub fn replayed(db: &Database) -> State {
     let mut replay = Replay::default();
-    changes(db).into_iter().for_each(|change| replay.apply(change));
+    replay.catch_up(db);
     replay.state()
 }
 

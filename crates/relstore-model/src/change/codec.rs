@@ -98,6 +98,15 @@ fn put_head(out: &mut Vec<u8>, tag: u8, table: TableId, rowid: Option<i64>, cell
 /// Appends a row that came into being (`Create`) or was there already (`Read`), or that went (`Delete`).
 #[inline]
 pub fn put_row<'a>(out: &mut Vec<u8>, op: Op, table: TableId, rowid: Option<i64>, cells: impl ExactSizeIterator<Item = ValueRef<'a>>) {
+    put_row_head(out, op, table, rowid, cells.len());
+    for cell in cells {
+        put_cell(out, cell);
+    }
+}
+
+/// Appends what stands before the `count` cells of [`put_row`]; the caller puts the cells.
+#[inline]
+pub fn put_row_head(out: &mut Vec<u8>, op: Op, table: TableId, rowid: Option<i64>, count: usize) {
     let tag = match op {
         Op::Create => CREATE,
         Op::Delete => DELETE,
@@ -105,10 +114,7 @@ pub fn put_row<'a>(out: &mut Vec<u8>, op: Op, table: TableId, rowid: Option<i64>
         Op::Update => UPDATE,
     };
     debug_assert!(tag != UPDATE, "an update has two images: put_update");
-    put_head(out, tag, table, rowid, cells.len());
-    for cell in cells {
-        put_cell(out, cell);
-    }
+    put_head(out, tag, table, rowid, count);
 }
 
 /// Appends an update: `before` and `after` have one length and order. Equal cells are kept once.

@@ -150,6 +150,13 @@ impl Table {
         }
     }
 
+    /// The name under which SQL reaches the rowid: the first of `rowid`, `oid` and `_rowid_` that no column takes. `None` if there is none,
+    /// or no rowid.
+    #[must_use]
+    pub fn rowid_name(&self) -> Option<&'static str> {
+        ["rowid", "oid", "_rowid_"].into_iter().find(|name| !self.without_rowid && self.position(name).is_none())
+    }
+
     /// Whether a row is known by its rowid alone, so that changes carry it beside the cells.
     #[must_use]
     pub fn is_keyed_by_rowid(&self) -> bool {

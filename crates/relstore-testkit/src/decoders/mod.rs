@@ -111,7 +111,7 @@ pub fn events(bytes: &[u8]) {
     let namespace = Namespace::new("fuzz").expect("a plain name");
     for images in [Images::Changed, Images::Full] {
         let mut schema = Arc::new(samples::schema(&mut crate::Rng::new(1)));
-        match events_of(&namespace, &commit, &mut schema, images) {
+        match events_of(&namespace, &commit, &mut schema, images, &relstore_model::event::WithoutVirtualCells) {
             Ok(events) => {
                 assert_eq!(events.len() as u64, commit.count, "an event a change");
             }
