@@ -14,9 +14,15 @@ mod tests {
 
     #[test]
     fn affinity_follows_the_order_of_sqlites_rules() {
-        for (declared, wanted) in
-            [("REAL", true), ("double precision", true), ("FLOAT", true), ("FLOATING POINT", false), ("CHARREAL", false), ("", false), ("DECIMAL(1,2)", false)]
-        {
+        for (declared, wanted) in [
+            ("REAL", true),
+            ("double precision", true),
+            ("FLOAT", true),
+            ("FLOATING POINT", false),
+            ("CHARREAL", false),
+            ("", false),
+            ("DECIMAL(1,2)", false),
+        ] {
             assert_eq!(is_real(declared), wanted, "{declared}");
         }
     }

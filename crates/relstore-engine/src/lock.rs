@@ -57,7 +57,9 @@ impl WriterLock {
                 // Only for the message: the holder may be writing it just now.
                 let _ = file.read_to_string(&mut holder);
                 let holder = holder.trim();
-                let holder = if holder.is_empty() { "another process".to_owned() } else { format!("process {holder}") };
+                // The seal of the writer before is there until the next has written its number.
+                let is_number = !holder.is_empty() && holder.bytes().all(|b| b.is_ascii_digit());
+                let holder = if is_number { format!("process {holder}") } else { "another process".to_owned() };
                 return Err(Error::unavailable("the store is open for writing elsewhere")
                     .with("path", path.display())
                     .with("held_by", holder)
@@ -96,6 +98,9 @@ impl Drop for WriterLock {
         let seal = Seal::of(&self.path).filter(|_| is_sealed).map(|seal| seal.to_string());
         // Without a seal the next writer looks for itself.
         let _ = self.say(&seal.unwrap_or_default());
+        // By word, and not only by closing the file: a child that another thread is just starting holds a copy of it for a moment, and with it
+        // the lock.
+        let _ = self.file.unlock();
     }
 }
 

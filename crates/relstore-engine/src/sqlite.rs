@@ -32,7 +32,8 @@ impl Connection {
         this.inner.busy_timeout(BUSY_TIMEOUT).map_err(|e| from_sqlite(&e, ""))?;
         // Where the disk fails in it, SQLite says so only by the mode that it gives, which is then the old one.
         let mode = this.query("PRAGMA journal_mode=WAL", &[]).map_err(|e| e.with("path", path.display()))?;
-        if mode != [[Value::from("wal")]] {
+        // A database in memory has none, and needs none.
+        if mode != [[Value::from("wal")]] && mode != [[Value::from("memory")]] {
             return Err(relstore_model::Error::unavailable("the file cannot be given a write-ahead log")
                 .with("path", path.display())
                 .with_hint("check the disk, its free space and that the folder may be written"));

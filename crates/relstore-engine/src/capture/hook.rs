@@ -126,14 +126,7 @@ unsafe fn pack(
 ///
 /// # Safety
 /// Only inside the hook, with the function that is defined for its operation.
-unsafe fn pack_row(
-    db: Db,
-    op: Op,
-    table: &CapturedTable,
-    rowid: Option<i64>,
-    image: ReadCell,
-    packed: &mut Vec<u8>,
-) -> Result<(), c_int> {
+unsafe fn pack_row(db: Db, op: Op, table: &CapturedTable, rowid: Option<i64>, image: ReadCell, packed: &mut Vec<u8>) -> Result<(), c_int> {
     codec::put_row_head(packed, op, table.id, rowid, table.stored.len());
     for column in &table.stored {
         // SAFETY: by the caller; the cell is packed before SQLite is asked again.
