@@ -1,7 +1,5 @@
 //! The store's schema with its lasting ids: read from SQLite, recognised against what was known, kept in the same file.
 
-use std::path::Path;
-
 use relstore_model::schema::{Cell, TableShape};
 use relstore_model::{Column, ColumnId, Error, ErrorKind, LogicalType, Result, Row, Schema, Table, Value, identifier};
 
@@ -9,13 +7,17 @@ use crate::sqlite::Connection;
 
 /// The tables that the engine keeps in the hot file.
 ///
-/// `_rs_log.lsn` is the last LSN of the commit. `_rs_schema` has every schema version. `_rs_cursor` says how far each consumer has come.
+/// `_rs_log.lsn` is the last LSN of the commit. `_rs_outcome` has what transactions gave that
+/// were given an id. `_rs_schema` has every schema version. `_rs_cursor` says how far each consumer has come.
 /// `_rs_cold_file` lists the files of evicted rows, `_rs_reloaded` the rows among them that are hot again. `_rs_statistics` has a row a
 /// table (column 0, `count` its rows) and a row a column (`count` its NULLs), up to the change that `_rs_meta` calls `statistics_lsn`.
 pub(crate) const ENGINE_TABLES: &str = "
 CREATE TABLE IF NOT EXISTS _rs_meta(key TEXT PRIMARY KEY, value ANY) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS _rs_log(
-  lsn INTEGER PRIMARY KEY, count INTEGER NOT NULL, ts INTEGER NOT NULL, schema_version INTEGER NOT NULL, body BLOB NOT NULL) STRICT;
+  lsn INTEGER PRIMARY KEY, count INTEGER NOT NULL, ts INTEGER NOT NULL, schema_version INTEGER NOT NULL, txid TEXT, body BLOB NOT NULL)
+  STRICT;
+CREATE TABLE IF NOT EXISTS _rs_outcome(txid TEXT PRIMARY KEY, lsn INTEGER NOT NULL, ts INTEGER NOT NULL, outcome TEXT NOT NULL) STRICT;
+CREATE INDEX IF NOT EXISTS _rs_outcome_ts ON _rs_outcome(ts);
 CREATE TABLE IF NOT EXISTS _rs_schema(version INTEGER PRIMARY KEY, definition TEXT NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS _rs_cursor(name TEXT PRIMARY KEY, lsn INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS _rs_cold_file(
@@ -56,9 +58,10 @@ fn parse(row: &Row) -> Result<Schema> {
     }
 }
 
-/// The schema that follows `known`, if SQLite's differs from it.
-pub(crate) fn evolved(connection: &Connection, known: &Schema) -> Result<Option<Schema>> {
-    let (shapes, views) = shapes(connection)?;
+/// The schema that follows `known`, if SQLite's differs from it. `created` is the table that a statement of the user's has just made.
+pub(crate) fn evolved(connection: &Connection, known: &Schema, created: Option<&str>) -> Result<Option<Schema>> {
+    let is_users = |name: &str| known.by_name(name).is_some() || created.is_some_and(|c| c.eq_ignore_ascii_case(name));
+    let (shapes, views) = shapes(connection, is_users)?;
     let Some(mut schema) = known.evolved(shapes, views) else { return Ok(None) };
     for table in schema.tables.iter_mut().filter(|t| known.by_id(t.id).is_some()) {
         for at in 0..table.columns.len() {
@@ -79,7 +82,7 @@ fn initial_default(connection: &Connection, table: &Table, at: usize) -> Result<
     let rows = connection.query(DEFAULT, &[Value::from(table.name.as_str()), Value::from(column.name.as_str())])?;
     let Some([Value::Text(default), is_strict]) = rows.first().map(Vec::as_slice) else { return Ok(None) };
     let strict = if *is_strict == Value::Integer(1) { "STRICT" } else { "" };
-    let scratch = Connection::open(Path::new(":memory:"))?;
+    let scratch = Connection::scratch()?;
     scratch.execute_batch(&format!("CREATE TABLE x(a ANY) {strict}; INSERT INTO x VALUES(1)"))?;
     match scratch.execute(&format!("ALTER TABLE x ADD COLUMN c {} DEFAULT {default}", column.declared), &[]) {
         // A default that is no constant, or that its own column refuses, is let in only where there is no row to have it.
@@ -90,17 +93,19 @@ fn initial_default(connection: &Connection, table: &Table, at: usize) -> Result<
     Ok(cells.into_iter().flatten().next().and_then(Cell::from_value))
 }
 
-/// What SQLite says of the user's tables and views. Virtual tables and their shadow tables are not rows of the user's in their own right.
-fn shapes(connection: &Connection) -> Result<(Vec<TableShape>, Vec<String>)> {
-    const TABLES: &str = "/*rs*/ SELECT l.name, l.wr, s.sql FROM pragma_table_list AS l JOIN main.sqlite_schema AS s \
-        ON s.type='table' AND s.name=l.name WHERE l.schema='main' AND l.type='table' ORDER BY s.rowid";
+/// What SQLite says of the user's tables and views. Virtual tables and their shadow tables are not rows of the user's in their own right;
+/// but SQLite takes for a shadow whatever has the name of one, a user's table too (`docs_content` beside an index `docs` that says
+/// `content='docs_content'`). Such a one is the user's if `is_users` says so.
+fn shapes(connection: &Connection, is_users: impl Fn(&str) -> bool) -> Result<(Vec<TableShape>, Vec<String>)> {
+    const TABLES: &str = "/*rs*/ SELECT l.name, l.wr, s.sql, l.type FROM pragma_table_list AS l JOIN main.sqlite_schema AS s \
+        ON s.type='table' AND s.name=l.name WHERE l.schema='main' AND l.type IN ('table', 'shadow') ORDER BY s.rowid";
     const VIEWS: &str = "/*rs*/ SELECT sql FROM main.sqlite_schema WHERE type='view' ORDER BY rowid";
     const DEPENDENTS: &str = "/*rs*/ SELECT sql FROM main.sqlite_schema \
         WHERE type IN ('index','trigger') AND tbl_name=? AND sql IS NOT NULL ORDER BY rowid";
     let mut shapes = Vec::new();
     for row in connection.query(TABLES, &[])? {
-        let [Value::Text(name), without_rowid, Value::Text(sql)] = row.as_slice() else { continue };
-        if identifier::is_reserved(name) {
+        let [Value::Text(name), without_rowid, Value::Text(sql), kind] = row.as_slice() else { continue };
+        if identifier::is_reserved(name) || (*kind != Value::from("table") && !is_users(name)) {
             continue;
         }
         let (columns, primary_key) = columns(connection, name)?;

@@ -5,12 +5,11 @@
 //! computed by the statement of the schema that was in force then, because that schema is what the change is read with.
 
 use std::collections::HashMap;
-use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use relstore_model::event::VirtualCells;
 use relstore_model::identifier::quote;
-use relstore_model::{Error, Result, Table, Value, ValueRef};
+use relstore_model::{Error, Result, Row, Table, ValueRef};
 use rusqlite::types::{ToSqlOutput, ValueRef as SqliteRef};
 
 use crate::sqlite::{Connection, cell, from_sqlite};
@@ -31,7 +30,7 @@ impl std::fmt::Debug for Computed {
 }
 
 impl VirtualCells for Computed {
-    fn virtual_cells(&self, table: &Table, stored: &[ValueRef<'_>]) -> Result<Vec<Option<Value>>> {
+    fn virtual_cells(&self, table: &Table, stored: &[ValueRef<'_>]) -> Result<Option<Row>> {
         let mut tables = self.tables.lock().unwrap_or_else(PoisonError::into_inner);
         if !tables.contains_key(&table.sql) {
             if tables.len() >= TABLES_KEPT {
@@ -51,13 +50,13 @@ struct Scratch {
     is_given: Vec<bool>,
     insert: String,
     select: String,
-    select_each: Vec<String>,
+    columns: usize,
     delete: String,
 }
 
 impl Scratch {
     fn new(table: &Table) -> Result<Self> {
-        let connection = Connection::open(Path::new(":memory:"))?;
+        let connection = Connection::scratch()?;
         // The row was let in once, among the others of its time: here it stands alone.
         connection.execute_batch("PRAGMA foreign_keys=OFF; PRAGMA ignore_check_constraints=ON")?;
         connection.execute_batch(&table.sql).map_err(|e| e.with("table", &table.name))?;
@@ -69,31 +68,25 @@ impl Scratch {
             is_given: table.stored_columns().map(|c| !c.is_computed).collect(),
             insert: format!("INSERT INTO {name}({}) VALUES({})", given.join(", "), vec!["?"; given.len()].join(", ")),
             select: format!("SELECT {} FROM {name}", computed.join(", ")),
-            select_each: computed.iter().map(|c| format!("SELECT {c} FROM {name}")).collect(),
+            columns: computed.len(),
             delete: format!("DELETE FROM {name}"),
         })
     }
 
-    fn compute(&self, stored: &[ValueRef<'_>]) -> Result<Vec<Option<Value>>> {
+    fn compute(&self, stored: &[ValueRef<'_>]) -> Result<Option<Row>> {
         let connection = &self.connection.inner;
-        let failed = |e: rusqlite::Error| Error::internal("a row's virtual columns cannot be computed").with_source(from_sqlite(&e, ""));
         let given = stored.iter().zip(&self.is_given).filter(|(_, given)| **given).map(|(cell, _)| Given(*cell));
-        let put = || connection.prepare_cached(&self.insert)?.execute(rusqlite::params_from_iter(given));
-        put().map_err(failed)?;
-        let cells = self.read();
-        let clear = || connection.prepare_cached(&self.delete)?.execute([]);
-        clear().map_err(failed)?;
-        Ok(cells)
-    }
-
-    /// All columns at once; one by one if an expression fails, as a read of that column does.
-    fn read(&self) -> Vec<Option<Value>> {
-        let read = |sql: &str, columns: usize| {
-            let mut statement = self.connection.inner.prepare_cached(sql)?;
-            statement.query_row([], |row| (0..columns).map(|i| row.get_ref(i).map(|v| Some(cell(v).to_value()))).collect())
+        let compute = || {
+            connection.prepare_cached(&self.insert)?.execute(rusqlite::params_from_iter(given))?;
+            let mut select = connection.prepare_cached(&self.select)?;
+            select.query_row([], |row| {
+                (0..self.columns).map(|i| row.get_ref(i).map(|v| cell(v).to_value())).collect::<rusqlite::Result<Row>>()
+            })
         };
-        let all: rusqlite::Result<Vec<Option<Value>>> = read(&self.select, self.select_each.len());
-        all.unwrap_or_else(|_| self.select_each.iter().map(|sql| read(sql, 1).ok().and_then(|one| one.into_iter().next()?)).collect())
+        let cells = compute();
+        let clear = || connection.prepare_cached(&self.delete)?.execute([]);
+        clear().map_err(|e| Error::internal("a row's virtual columns cannot be computed").with_source(from_sqlite(&e, "")))?;
+        Ok(cells.ok())
     }
 }
 

@@ -6,7 +6,7 @@ use serde_json::{Map, Value as Json};
 use crate::change::codec::{ChangeRef, Reader, RowRef};
 use crate::lsn::ulid_of;
 use crate::types::json::to_json;
-use crate::{Change, Commit, Error, Lsn, Namespace, Op, Result, Schema, Table, TxId, Value, ValueRef};
+use crate::{Change, Commit, Error, Lsn, Namespace, Op, Result, Row, Schema, Table, Value, ValueRef};
 
 /// Which columns an update's `before` and `after` hold.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -76,12 +76,12 @@ pub struct Meta {
 
 /// Computes the cells of virtual generated columns, which changes do not have.
 pub trait VirtualCells {
-    /// The cells of the virtual columns of `table`, in the order of its columns, for a row whose stored cells are `stored`; `None` for a
-    /// column whose expression fails for the row, so that it cannot be read either. Asked of tables that have virtual columns only.
+    /// The cells of the virtual columns of `table`, in the order of its columns, for a row whose stored cells are `stored`; `None` if an
+    /// expression fails for the row, so that a read of it fails too. Asked of tables that have virtual columns only.
     ///
     /// # Errors
-    /// `Internal` if they cannot be computed.
-    fn virtual_cells(&self, table: &Table, stored: &[ValueRef<'_>]) -> Result<Vec<Option<Value>>>;
+    /// `Internal` if nothing can be computed for the table.
+    fn virtual_cells(&self, table: &Table, stored: &[ValueRef<'_>]) -> Result<Option<Row>>;
 }
 
 /// Computes nothing: virtual columns are left out of events.
@@ -89,8 +89,8 @@ pub trait VirtualCells {
 pub struct WithoutVirtualCells;
 
 impl VirtualCells for WithoutVirtualCells {
-    fn virtual_cells(&self, table: &Table, _: &[ValueRef<'_>]) -> Result<Vec<Option<Value>>> {
-        Ok(vec![None; table.columns.iter().filter(|c| c.is_virtual).count()])
+    fn virtual_cells(&self, _: &Table, _: &[ValueRef<'_>]) -> Result<Option<Row>> {
+        Ok(None)
     }
 }
 
@@ -107,7 +107,7 @@ pub fn events_of(
     images: Images,
     computed: &dyn VirtualCells,
 ) -> Result<Vec<UnifiedEvent>> {
-    let txid = TxId::derive(namespace, commit.timestamp, commit.lsn_first).to_string();
+    let txid = commit.txid(namespace).to_string();
     let timestamp = commit.timestamp.to_iso_millis();
     // A change takes two bytes at least, so a count that lies does not become an allocation.
     let count_max = (commit.packed.len() / 2) as u64;
@@ -164,20 +164,21 @@ fn fill_row(event: &mut UnifiedEvent, row: &RowRef<'_>, schema: &Schema, images:
     event.table = Some(table.name.clone());
     event.key = Some(key_text(table, row.rowid, row.image()));
     let has_virtual = table.columns.iter().any(|c| c.is_virtual);
-    let cells_of = |cells: &[ValueRef<'_>]| if has_virtual { computed.virtual_cells(table, cells) } else { Ok(Vec::new()) };
+    let cells_of = |cells: &[ValueRef<'_>]| if has_virtual { computed.virtual_cells(table, cells) } else { Ok(None) };
     let has_before = matches!(row.op, Op::Update | Op::Delete);
     let has_after = row.op != Op::Delete;
-    let before = if has_before { cells_of(row.before)? } else { Vec::new() };
-    let after = if has_after { cells_of(row.after)? } else { Vec::new() };
+    let before = if has_before { cells_of(row.before)? } else { None };
+    let after = if has_after { cells_of(row.after)? } else { None };
     let shows_all = row.op != Op::Update || images == Images::Full;
-    let object = |cells: &[ValueRef<'_>], computed: &[Option<Value>]| -> Map<String, Json> {
+    let object = |cells: &[ValueRef<'_>], computed: Option<&Row>| -> Map<String, Json> {
         let mut out = Map::new();
         let (mut stored, mut virtuals) = (0, 0);
         for column in &table.columns {
             let (cell, is_wanted) = if column.is_virtual {
                 virtuals += 1;
-                let at = virtuals - 1;
-                (computed.get(at).and_then(Option::as_ref).map(Value::as_ref), shows_all || before.get(at) != after.get(at))
+                let cell = |row: Option<&Row>| row.and_then(|r| r.get(virtuals - 1)).cloned();
+                let is_changed = cell(before.as_ref()) != cell(after.as_ref());
+                (computed.and_then(|r| r.get(virtuals - 1)).map(Value::as_ref), shows_all || is_changed)
             } else {
                 stored += 1;
                 (cells.get(stored - 1).copied(), shows_all || row.is_changed(stored - 1))
@@ -189,10 +190,10 @@ fn fill_row(event: &mut UnifiedEvent, row: &RowRef<'_>, schema: &Schema, images:
         out
     };
     if has_before {
-        event.before = Some(object(row.before, &before));
+        event.before = Some(object(row.before, before.as_ref()));
     }
     if has_after {
-        event.after = Some(object(row.after, &after));
+        event.after = Some(object(row.after, after.as_ref()));
     }
     Ok(())
 }

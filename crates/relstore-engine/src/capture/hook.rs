@@ -180,7 +180,7 @@ unsafe fn read<'a>(db: Db, column: c_int, image: ReadCell) -> Result<ValueRef<'a
         if code != ffi::SQLITE_OK || value.is_null() {
             return Err(code);
         }
-        Ok(borrow(value))
+        borrow(value)
     }
 }
 
@@ -194,21 +194,26 @@ fn reuse<'b>(mut cells: Vec<ValueRef<'_>>) -> Vec<ValueRef<'b>> {
 ///
 /// # Safety
 /// `value` is valid for `'a`, and no conversion is asked of it that would move its bytes.
-unsafe fn borrow<'a>(value: *mut ffi::sqlite3_value) -> ValueRef<'a> {
+unsafe fn borrow<'a>(value: *mut ffi::sqlite3_value) -> Result<ValueRef<'a>, c_int> {
     // SAFETY: nothing is converted: text is UTF-8 in every store, and taken as a blob, because as text SQLite would copy it to put a zero
     // behind it. The length is read after the bytes, as SQLite asks.
     unsafe {
         let bytes = || {
             let start = ffi::sqlite3_value_blob(value).cast::<u8>();
             let length = ffi::sqlite3_value_bytes(value) as usize;
-            if start.is_null() || length == 0 { &[][..] } else { std::slice::from_raw_parts(start, length) }
+            match (start.is_null(), length) {
+                (true, 0) => Ok(&[][..]),
+                // Zeros that there was no memory to write out.
+                (true, _) => Err(ffi::SQLITE_NOMEM),
+                (false, _) => Ok(std::slice::from_raw_parts(start, length)),
+            }
         };
-        match ffi::sqlite3_value_type(value) {
+        Ok(match ffi::sqlite3_value_type(value) {
             ffi::SQLITE_INTEGER => ValueRef::Integer(ffi::sqlite3_value_int64(value)),
             ffi::SQLITE_FLOAT => ValueRef::Real(ffi::sqlite3_value_double(value)),
-            ffi::SQLITE_TEXT => ValueRef::Text(bytes()),
-            ffi::SQLITE_BLOB => ValueRef::Blob(bytes()),
+            ffi::SQLITE_TEXT => ValueRef::Text(bytes()?),
+            ffi::SQLITE_BLOB => ValueRef::Blob(bytes()?),
             _ => ValueRef::Null,
-        }
+        })
     }
 }

@@ -27,7 +27,7 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 
 use relstore_model::change::codec;
-use relstore_model::{Error, Op, Result, Schema, TableId, Timestamp, ValueRef};
+use relstore_model::{Change, Error, Op, Result, Schema, TableId, Timestamp, TxId, ValueRef};
 use rusqlite::ffi::{sqlite3, sqlite3_stmt};
 
 use crate::affinity::is_real;
@@ -47,14 +47,23 @@ struct CapturedTable {
 }
 
 /// What a commit becomes in the log, beside its changes.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct LogHead {
+    /// The id that the caller gave to the transaction.
+    pub(crate) txid: Option<TxId>,
     /// The last LSN before this commit.
     pub(crate) lsn_before: i64,
     /// The commit's time.
     pub(crate) timestamp: Timestamp,
     /// The schema version in force at its first change.
     pub(crate) schema_version: u32,
+}
+
+/// How far the changes of the open transaction go: bytes and number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Mark {
+    packed: usize,
+    count: u64,
 }
 
 /// The state behind the callbacks.
@@ -203,9 +212,54 @@ impl Capture {
         self.with(|s| s.head = head);
     }
 
+    /// Writes the log row of what was captured since the transaction began, or since the last seal, and begins anew: what follows is another
+    /// commit in the log, though SQLite commits them together. No savepoint may be open.
+    ///
+    /// # Errors
+    /// Why the capture failed, if it did; as SQLite gives them otherwise. The transaction must then be rolled back.
+    pub(crate) fn seal(&self, connection: &rusqlite::Connection) -> Result<()> {
+        // SAFETY: the handle is valid for the call, the caller holds the writer, and nothing borrows the state.
+        let code = unsafe { participant::put_log_row(connection.handle(), self.state.as_ptr()) };
+        if code != rusqlite::ffi::SQLITE_OK {
+            let failed = || Error::unavailable("the log row could not be written").with("sqlite_code", code);
+            return Err(self.take_failure().unwrap_or_else(failed));
+        }
+        self.with(|s| {
+            s.cut(0, 0);
+            s.marks.clear();
+        });
+        Ok(())
+    }
+
     /// How many changes the open transaction holds.
     pub(crate) fn count(&self) -> u64 {
         self.with(|s| s.count)
+    }
+
+    /// Where the open transaction's changes stand.
+    #[inline]
+    pub(crate) fn mark(&self) -> Mark {
+        self.with(|s| Mark { packed: s.packed.len(), count: s.count })
+    }
+
+    /// Forgets the changes after `mark`.
+    pub(crate) fn cut(&self, mark: Mark) {
+        self.with(|s| s.cut(mark.packed, mark.count));
+    }
+
+    /// The last change after `mark`, and where it begins. `None` if there is none, or the capture has failed.
+    pub(crate) fn last_change_after(&self, mark: Mark) -> Result<Option<(Mark, Change)>> {
+        self.with(|s| {
+            let Some(packed) = s.packed.get(mark.packed..).filter(|_| s.failure.is_none()) else { return Ok(None) };
+            let mut reader = codec::Reader::new(packed);
+            let mut last = None;
+            let mut at = mark;
+            while let Some(change) = reader.next()? {
+                last = Some((at, change.to_change()?));
+                at = Mark { packed: mark.packed + reader.position(), count: at.count + 1 };
+            }
+            Ok(last)
+        })
     }
 
     /// Adds a change of shape to the open transaction.
@@ -252,6 +306,11 @@ impl Capture {
     /// Whether new rows are logged as rows that were there already (`r`), as a restore's are.
     pub(crate) fn set_created_as_read(&self, read: bool) {
         self.with(|s| s.created_as = if read { Op::Read } else { Op::Create });
+    }
+
+    /// Makes the commit fail with `error`.
+    pub(crate) fn refuse(&self, error: Error) {
+        self.with(|s| s.failure = Some(error));
     }
 
     /// Why the commit was refused, if the capture refused it.

@@ -15,14 +15,16 @@ use crate::{catalog, log};
 const FOLD_BYTES: usize = 4 << 20;
 
 impl Database {
-    /// What is known of every table, by id, as of the last commit. Cheap where [`Database::fold_statistics`] was called lately: the log after
-    /// that is read.
+    /// What is known of every table, by id, as of the last commit. The log since they were last asked for is read; it waits for nobody.
     ///
     /// # Errors
     /// `Unavailable` or `Corrupt` by the disk.
     pub fn statistics(&self) -> Result<Vec<TableStatistics>> {
-        if self.is_writable() {
-            self.fold_statistics()?;
+        // Whoever is writing just now is not waited for: what is not kept is folded below, for this answer alone.
+        while let Some(writer) = self.try_lock_writer() {
+            if writer.fold_some()? {
+                break;
+            }
         }
         self.with_reader(|reader| {
             reader.in_snapshot(|c| {
@@ -51,13 +53,9 @@ impl Database {
     pub fn fold_statistics(&self) -> Result<Lsn> {
         loop {
             let writer = self.lock_writer()?;
-            let last = writer.last_lsn();
-            if writer.internally(kept::watermark)? >= last {
-                return Ok(last);
+            if writer.fold_some()? {
+                return Ok(writer.last_lsn());
             }
-            let mut tallies = writer.internally(kept::load)?;
-            writer.internally(|c| fold_chunk(c, &mut tallies))?;
-            writer.keep(&tallies)?;
         }
     }
 
@@ -120,6 +118,17 @@ impl Writer {
         })
     }
 
+    /// Takes some of the log into the statistics that are kept, and says whether that was all of it.
+    fn fold_some(&self) -> Result<bool> {
+        if self.internally(kept::watermark)? >= self.last_lsn() {
+            return Ok(true);
+        }
+        let mut tallies = self.internally(kept::load)?;
+        self.internally(|c| fold_chunk(c, &mut tallies))?;
+        self.keep(&tallies)?;
+        Ok(tallies.lsn >= self.last_lsn())
+    }
+
     /// The tallies up to the last commit; they are kept if they had to be taken further.
     pub(crate) fn tallies(&self) -> Result<Tallies> {
         let mut tallies = self.internally(kept::load)?;
@@ -163,8 +172,11 @@ pub(crate) fn select(table: &Table, schema: &str, with_rowid: bool) -> String {
     format!("SELECT {} FROM {schema}{}", columns.join(", "), quote(&table.name))
 }
 
+/// What is done with a row's rowid, if it is the key, and its stored cells.
+pub(crate) type EachRow<'a> = &'a mut dyn FnMut(Option<i64>, &[ValueRef<'_>]) -> Result<()>;
+
 /// Gives each hot row of a table: its rowid if it is the key, and its stored cells.
-pub(crate) fn each_hot_row(c: &Connection, table: &Table, each: &mut dyn FnMut(Option<i64>, &[ValueRef<'_>]) -> Result<()>) -> Result<()> {
+pub(crate) fn each_hot_row(c: &Connection, table: &Table, each: EachRow<'_>) -> Result<()> {
     let with_rowid = table.is_keyed_by_rowid();
     let sql = format!("/*rs*/ {}", select(table, "main.", with_rowid));
     let failed = |e: rusqlite::Error| from_sqlite(&e, &sql);

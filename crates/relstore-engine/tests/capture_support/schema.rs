@@ -86,6 +86,19 @@ fn create_table(rng: &mut Rng, schema: &Schema) -> String {
     if rng.one_in(8) {
         parts.push(format!("CHECK({} IS NOT {})", quote(names[0]), literal(rng)));
     }
+    if names.len() >= 2
+        && rng.one_in(3)
+        && let Some(parent) = schema.tables.iter().find(|t| t.primary_key.len() == 2)
+    {
+        let action = one(rng, ACTIONS);
+        parts.push(format!(
+            "FOREIGN KEY({}, {}) REFERENCES {} ON DELETE {action} ON UPDATE {}",
+            quote(names[0]),
+            quote(names[1]),
+            quote(&parent.name),
+            one(rng, ACTIONS)
+        ));
+    }
     let mut options: Vec<&str> = Vec::new();
     if key != 2 && key != 8 && rng.one_in(3) {
         options.push("WITHOUT ROWID");
@@ -179,6 +192,7 @@ fn create_trigger(rng: &mut Rng, schema: &Schema, table: &Table, objects: &Objec
         return format!("CREATE TRIGGER {0}_{event} INSTEAD OF {event} ON {0} BEGIN {body}; END", some(rng, &objects.views));
     }
     let (time, event) = (one(rng, &["BEFORE", "AFTER"]), one(rng, &["INSERT", "UPDATE", "DELETE"]));
+    let columns = if event == "UPDATE" && rng.one_in(3) { format!(" OF {}", of(rng, table)) } else { String::new() };
     let name = format!("g{}_{time}_{event}", table.id.0);
     let row = if event == "DELETE" { "OLD" } else { "NEW" };
     let when = if rng.one_in(2) { format!("WHEN {row}.{} IS NOT {}", of(rng, table), literal(rng)) } else { String::new() };
@@ -189,7 +203,8 @@ fn create_trigger(rng: &mut Rng, schema: &Schema, table: &Table, objects: &Objec
         }
         1 => format!("UPDATE {0} SET {1} = {2} WHERE {3} IS {row}.{3}", quote(&table.name), of(rng, table), literal(rng), of(rng, table)),
         2 => format!("DELETE FROM {} WHERE {}", quote(&table.name), condition(rng, table)),
+        3 => format!("{}; {}", one_row_statement(rng, schema), one_row_statement(rng, schema)),
         _ => one_row_statement(rng, schema),
     };
-    format!("CREATE TRIGGER {name} {time} {event} ON {} {when} BEGIN {body}; END", quote(&table.name))
+    format!("CREATE TRIGGER {name} {time} {event}{columns} ON {} {when} BEGIN {body}; END", quote(&table.name))
 }

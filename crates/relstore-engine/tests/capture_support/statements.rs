@@ -105,6 +105,9 @@ pub fn dml(rng: &mut Rng, schema: &Schema, objects: &Objects) -> String {
             _ => format!("DELETE FROM {view}"),
         };
     }
+    if rng.one_in(50) {
+        return "PRAGMA defer_foreign_keys=ON".into();
+    }
     let table = pick_table(rng, schema);
     let statement = match rng.below(12) {
         0..=5 => insert(rng, schema, table),
@@ -126,6 +129,12 @@ fn insert(rng: &mut Rng, schema: &Schema, table: &Table) -> String {
             return format!("INSERT {or}INTO {name}({columns}) SELECT {} FROM {} LIMIT 4", cells.join(", "), quote(&source.name));
         }
         2 if rng.one_in(2) => return format!("INSERT {or}INTO {name} SELECT * FROM {}", quote(&pick_table(rng, schema).name)),
+        4 if rng.one_in(3) => {
+            let cells: Vec<String> = given.iter().map(|_| one(rng, &["i", "i % 2", "'k' || i", "NULL", "i * 1.5"]).to_owned()).collect();
+            let numbers = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 5)";
+            let conflict = if rng.one_in(2) { " WHERE true ON CONFLICT DO NOTHING" } else { "" };
+            return format!("{numbers} INSERT {or}INTO {name}({columns}) SELECT {} FROM n{conflict}", cells.join(", "));
+        }
         3 => return format!("REPLACE INTO {name}({columns}) VALUES {}", tuple(rng, given.len())),
         _ => {}
     }
@@ -157,6 +166,7 @@ fn update(rng: &mut Rng, schema: &Schema, table: &Table) -> String {
         2 if !table.without_rowid => format!("rowid = rowid + {}", rng.below(3)),
         3 => format!("{column} = {}, {} = {}", literal(rng), one_given(rng, table), literal(rng)),
         4 => format!("{column} = {}", of(rng, table)),
+        5 if rng.one_in(2) => format!("({column}, {}) = (SELECT {}, {})", one_given(rng, table), of(rng, table), literal(rng)),
         _ => format!("{column} = {}", literal(rng)),
     };
     let from =

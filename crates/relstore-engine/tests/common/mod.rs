@@ -174,3 +174,61 @@ pub fn replayed(db: &Database) -> State {
 pub fn assert_log_is_true(db: &Database) {
     assert_eq!(replayed(db), state(db));
 }
+
+/// Runs each statement in a transaction of its own, failing or not, and checks the log against the tables and the letters that it adds.
+pub fn check(setup: &[&str], statements: &[&str], wanted: &str) {
+    let store = store();
+    script(&store.db, setup);
+    let before = letters(&store.db).len();
+    for sql in statements {
+        let _ = store.db.execute(sql, &[]);
+    }
+    assert_log_is_true(&store.db);
+    assert_eq!(&letters(&store.db)[before..], wanted, "{statements:?}");
+}
+
+/// As [`check`], with all statements in one transaction, which goes on after one that failed. `SAVEPOINT` and `ROLLBACK TO` open a nested
+/// transaction and undo it.
+pub fn check_together(setup: &[&str], statements: &[&str], wanted: &str) {
+    let store = store();
+    script(&store.db, setup);
+    let before = letters(&store.db).len();
+    store.db.transaction(|tx| run(tx, &mut statements.iter())).unwrap();
+    assert_log_is_true(&store.db);
+    assert_eq!(&letters(&store.db)[before..], wanted, "{statements:?}");
+}
+
+fn run(tx: &relstore_engine::Transaction<'_>, statements: &mut std::slice::Iter<'_, &str>) -> relstore_model::Result<()> {
+    while let Some(sql) = statements.next() {
+        match *sql {
+            "SAVEPOINT" => {
+                let undone = tx.transaction(|tx| run(tx, statements));
+                assert!(undone.is_ok() || undone.is_err_and(|e| e.message() == "ROLLBACK TO"));
+            }
+            "ROLLBACK TO" => return Err(relstore_model::Error::invalid("ROLLBACK TO")),
+            "RELEASE" => return Ok(()),
+            sql => drop(tx.execute(sql, &[])),
+        }
+    }
+    Ok(())
+}
+
+/// All row changes and changes of shape, as short text.
+pub fn told(db: &Database) -> Vec<String> {
+    let cells = |row: &Option<Row>| row.as_ref().map_or(String::new(), |r| r.iter().map(short).collect::<Vec<_>>().join(","));
+    let told = |c: &Change| match c {
+        Change::Row(r) => format!("{} {} > {}", r.op.letter(), cells(&r.before), cells(&r.after)),
+        Change::Schema(s) => s.sql.clone(),
+    };
+    changes(db).iter().map(told).collect()
+}
+
+fn short(value: &Value) -> String {
+    match value {
+        Value::Null => "NULL".into(),
+        Value::Integer(i) => i.to_string(),
+        Value::Real(r) => format!("{r:?}"),
+        Value::Text(t) => t.clone(),
+        Value::Blob(b) => format!("{b:x?}"),
+    }
+}

@@ -230,6 +230,12 @@ impl<'a> Reader<'a> {
         Self { bytes: packed, at: 0, before: Vec::new(), after: Vec::new() }
     }
 
+    /// How many bytes the changes took that were read so far.
+    #[must_use]
+    pub fn position(&self) -> usize {
+        self.at
+    }
+
     /// The next change; `None` at the end.
     ///
     /// # Errors
