@@ -1,6 +1,5 @@
 //! Bare rusqlite, as a careful program uses it: statements held, WAL, the settings of a store.
 
-
 use relstore_model::{Error, Result, Value};
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, Statement};

@@ -17,8 +17,14 @@ struct Side {
     run: fn(&str, usize) -> Result<Rate>,
 }
 
-const WORKLOADS: &[(&str, usize)] =
-    &[("bulk insert", 200_000), ("one-row commits", 30_000), ("update", 150_000), ("delete", 150_000), ("mixed", 100_000), ("wide bulk insert", 150_000)];
+const WORKLOADS: &[(&str, usize)] = &[
+    ("bulk insert", 200_000),
+    ("one-row commits", 30_000),
+    ("update", 150_000),
+    ("delete", 150_000),
+    ("mixed", 100_000),
+    ("wide bulk insert", 150_000),
+];
 
 fn median(mut numbers: Vec<f64>) -> f64 {
     numbers.sort_by(f64::total_cmp);
@@ -37,7 +43,10 @@ fn main() -> Result<()> {
     }
     let rounds = arguments.first().and_then(|n| n.parse().ok()).unwrap_or(7);
     let only = arguments.get(1);
-    println!("{:<20} {:>12} {:>12} {:>7} {:>7}   medians of {rounds} rounds, operations/s; ratio by the wall and by CPU time", "workload", "ours", "rusqlite", "ratio", "cpu");
+    println!(
+        "{:<20} {:>12} {:>12} {:>7} {:>7}   medians of {rounds} rounds, operations/s; ratio by the wall and by CPU time",
+        "workload", "ours", "rusqlite", "ratio", "cpu"
+    );
     for (workload, rows) in WORKLOADS.iter().filter(|(w, _)| only.is_none_or(|only| only == w)) {
         let mut rates = [Vec::new(), Vec::new()];
         for round in 0..rounds {

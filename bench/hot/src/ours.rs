@@ -24,8 +24,9 @@ pub(crate) fn open(dir: &std::path::Path, settings: Settings) -> Result<Database
 fn many(db: &Database, sql: &str, rows: &[Vec<Value>], per_commit: usize) -> Result<()> {
     for chunk in rows.chunks(per_commit) {
         db.transaction(|tx| {
+            let mut statement = tx.prepare(sql)?;
             for row in chunk {
-                tx.execute_each(sql, row, &mut |_| Ok(()))?;
+                statement.execute(row)?;
             }
             Ok::<_, Error>(())
         })?;

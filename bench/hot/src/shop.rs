@@ -39,7 +39,12 @@ fn user_id(i: usize) -> Value {
 /// The `i`th user.
 pub(crate) fn user(i: usize) -> Vec<Value> {
     let Value::Text(id) = user_id(i) else { return Vec::new() };
-    vec![Value::from(id.as_str()), Value::Text(format!("{id}@example.com")), Value::Text(format!("User {i}")), Value::Integer(1_700_000_000 + i as i64)]
+    vec![
+        Value::from(id.as_str()),
+        Value::Text(format!("{id}@example.com")),
+        Value::Text(format!("User {i}")),
+        Value::Integer(1_700_000_000 + i as i64),
+    ]
 }
 
 /// The `i`th order.
@@ -52,7 +57,23 @@ pub(crate) fn order(i: usize) -> Vec<Value> {
 pub(crate) fn wide(i: usize) -> Vec<Value> {
     let n = |k: u64| Value::Integer((scattered(i).rotate_left(k as u32) % 2_000) as i64);
     let t = |k: u64| Value::Text(format!("{:04x}", scattered(i).rotate_left(k as u32) % 0x1_0000));
-    vec![Value::Integer(i as i64), n(1), n(2), n(3), n(4), n(5), n(6), t(7), t(8), t(9), t(10), n(11), n(12), n(13), Value::Text(format!("2013-01-{:02} 12:00:00", i % 28 + 1))]
+    vec![
+        Value::Integer(i as i64),
+        n(1),
+        n(2),
+        n(3),
+        n(4),
+        n(5),
+        n(6),
+        t(7),
+        t(8),
+        t(9),
+        t(10),
+        n(11),
+        n(12),
+        n(13),
+        Value::Text(format!("2013-01-{:02} 12:00:00", i % 28 + 1)),
+    ]
 }
 
 /// One of the operations of the mixed workload: the statement and its parameters. Of ten, four read, three insert, two update, one deletes.

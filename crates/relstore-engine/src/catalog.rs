@@ -9,13 +9,17 @@ use crate::sqlite::Connection;
 
 /// The tables that the engine keeps in the hot file.
 ///
-/// `_rs_log.lsn` is the last LSN of the commit. `_rs_schema` has every schema version. `_rs_cursor` says how far each consumer has come.
+/// `_rs_log.lsn` is the last LSN of the commit. `_rs_outcome` has what transactions gave that
+/// were given an id. `_rs_schema` has every schema version. `_rs_cursor` says how far each consumer has come.
 /// `_rs_cold_file` lists the files of evicted rows, `_rs_reloaded` the rows among them that are hot again. `_rs_statistics` has a row a
 /// table (column 0, `count` its rows) and a row a column (`count` its NULLs), up to the change that `_rs_meta` calls `statistics_lsn`.
 pub(crate) const ENGINE_TABLES: &str = "
 CREATE TABLE IF NOT EXISTS _rs_meta(key TEXT PRIMARY KEY, value ANY) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS _rs_log(
-  lsn INTEGER PRIMARY KEY, count INTEGER NOT NULL, ts INTEGER NOT NULL, schema_version INTEGER NOT NULL, body BLOB NOT NULL) STRICT;
+  lsn INTEGER PRIMARY KEY, count INTEGER NOT NULL, ts INTEGER NOT NULL, schema_version INTEGER NOT NULL, txid TEXT, body BLOB NOT NULL)
+  STRICT;
+CREATE TABLE IF NOT EXISTS _rs_outcome(txid TEXT PRIMARY KEY, lsn INTEGER NOT NULL, ts INTEGER NOT NULL, outcome TEXT NOT NULL) STRICT;
+CREATE INDEX IF NOT EXISTS _rs_outcome_ts ON _rs_outcome(ts);
 CREATE TABLE IF NOT EXISTS _rs_schema(version INTEGER PRIMARY KEY, definition TEXT NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS _rs_cursor(name TEXT PRIMARY KEY, lsn INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS _rs_cold_file(

@@ -6,7 +6,7 @@ use rusqlite::CachedStatement;
 use std::sync::Arc;
 
 use crate::eviction::set_last_insert_rowid;
-use crate::reader::{Each, step};
+use crate::reader::{Each, column_names, step};
 use crate::sqlite::{cell, from_sqlite};
 use crate::writer::{Outcome, Writer};
 use crate::{catalog, sql};
@@ -37,7 +37,8 @@ impl Writer {
                 self.record_rows_of(table, Op::Delete)?;
                 self.capture().forget(&table.name);
             }
-            let columns = step(&mut statement, text, params, each, || true)?.unwrap_or_default();
+            step(&mut statement, text, params, each, || Ok(true))?;
+            let columns = column_names(&statement);
             // What the engine inserts beside is not the user's.
             let last_insert_rowid = self.connection.inner.last_insert_rowid();
             let recorded = self.record_ddl(text);
@@ -58,7 +59,7 @@ impl Writer {
             self.internally(|c| c.execute("/*rs*/ RELEASE _rs_ddl", &[]))?;
         }
         let last_insert_rowid = self.connection.inner.last_insert_rowid();
-        result.map(|columns| Outcome { columns, rows: Vec::new(), changes: 0, last_insert_rowid })
+        result.map(|columns| Outcome { columns, last_insert_rowid, ..Outcome::default() })
     }
 
     /// Records what a statement did to the shape that did not look as if it would: SQLite prepared it again as it ran, and found in it what it

@@ -5,14 +5,14 @@
 //! the next write, the digests that follow from the log are compared with those of the tables. Where they agree all is well; where they do
 //! not, the store has diverged, and takes no write until [`crate::Database::reconcile`] has logged the difference.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use relstore_model::{Error, Result, Value};
+use relstore_model::{Error, Result};
 
 use crate::catalog;
-use crate::sqlite::Connection;
+use crate::sqlite::{Connection, from_sqlite, raw};
 use crate::writer::Writer;
 
 /// What is known.
@@ -31,14 +31,17 @@ pub(crate) enum Belief {
 pub(crate) struct Trust {
     belief: RefCell<Belief>,
     /// `PRAGMA data_version` of the writing connection when it was last looked at.
-    data_version: RefCell<i64>,
+    data_version: Cell<i64>,
+    /// The version of the content when this connection's last transaction ended: if it is still that one, nobody has written.
+    content_version: Cell<Option<u32>>,
     /// Told to the lock, which seals the files when they are closed.
     seals: Arc<AtomicBool>,
 }
 
 impl Trust {
     pub(crate) fn new(connection: &Connection, belief: Belief, seals: Arc<AtomicBool>) -> Result<Self> {
-        let this = Self { belief: RefCell::new(Belief::Suspect), data_version: RefCell::new(data_version(connection)?), seals };
+        let data_version = Cell::new(data_version(connection)?);
+        let this = Self { belief: RefCell::new(Belief::Suspect), data_version, content_version: Cell::new(None), seals };
         this.set(belief);
         Ok(this)
     }
@@ -52,6 +55,11 @@ impl Trust {
         *self.belief.borrow_mut() = belief;
     }
 
+    /// This connection's transaction has ended: what it changed is no suspicion.
+    pub(crate) fn ended(&self, connection: &Connection) {
+        self.content_version.set(raw::content_version(&connection.inner));
+    }
+
     /// Something went wrong that the next writer must look at.
     pub(crate) fn doubt(&self) {
         self.set(Belief::Suspect);
@@ -59,9 +67,13 @@ impl Trust {
 
     /// Whether nobody else has committed since this was last asked, and all is well. Asked in each write transaction.
     fn holds(&self, connection: &Connection) -> Result<bool> {
+        let content_version = raw::content_version(&connection.inner);
+        if content_version.is_some() && content_version == self.content_version.get() && *self.belief.borrow() == Belief::Trusted {
+            return Ok(true);
+        }
         let version = data_version(connection)?;
-        if version != *self.data_version.borrow() {
-            *self.data_version.borrow_mut() = version;
+        if version != self.data_version.get() {
+            self.data_version.set(version);
             if *self.belief.borrow() == Belief::Trusted {
                 self.set(Belief::Suspect);
             }
@@ -72,10 +84,8 @@ impl Trust {
 
 fn data_version(connection: &Connection) -> Result<i64> {
     const VERSION: &str = "/*rs*/ PRAGMA data_version";
-    match connection.query(VERSION, &[])?.first().and_then(|row| row.first()) {
-        Some(Value::Integer(version)) => Ok(*version),
-        _ => Err(Error::internal("PRAGMA data_version answers in another form")),
-    }
+    let read = || connection.inner.prepare_cached(VERSION)?.query_row([], |row| row.get(0));
+    read().map_err(|e| from_sqlite(&e, VERSION))
 }
 
 impl Writer {

@@ -1,4 +1,4 @@
-//! The write-ahead log as a file: made whole on the disk again before SQLite trusts it.
+//! The write-ahead log as a file: synced for all who wait ([`crate::durability`]), and made whole on the disk again before SQLite trusts it.
 //!
 //! After a sync that failed, the kernel counts the pages as clean: the next sync succeeds, and what a process reads back is what it wrote,
 //! but the disk may never get it. A store that is opened then would recover commits that a power cut takes away again, from under those
@@ -25,27 +25,51 @@ const CHUNK: usize = 64 << 10;
 /// # Errors
 /// `Unavailable` if the file cannot be opened, read, written or synced.
 pub(crate) fn renew(path: &Path) -> Result<()> {
-    let mut name = path.as_os_str().to_owned();
-    name.push("-wal");
-    let wal = PathBuf::from(name);
-    if std::fs::metadata(&wal).map_or(0, |m| m.len()) == 0 {
+    if std::fs::metadata(wal_path(path)).map_or(0, |m| m.len()) == 0 {
         return Ok(());
     }
-    let failed = |(what, code): (&str, c_int)| {
-        Error::unavailable(format!("the write-ahead log that a crash left cannot be {what}"))
-            .with("path", wal.display())
-            .with("sqlite_code", code)
-            .with_hint(
-                "check the disk, its free space and that the folder may be written, and open the store again: what was committed is safe",
-            )
-    };
-    let wal_path = wal.canonicalize().map_err(|e| failed(("found", 0)).with_source(e))?;
-    let file = File::open(&wal_path).map_err(failed)?;
-    file.rewrite().map_err(failed)
+    open(path)?.rewrite().map_err(|e| failed(path, e))
+}
+
+/// Opens the WAL of the store at `path`, to sync it.
+///
+/// # Errors
+/// `Unavailable` if it cannot be opened.
+pub(crate) fn open(path: &Path) -> Result<File> {
+    let real = wal_path(path).canonicalize().map_err(|e| failed(path, ("found", 0)).with_source(e))?;
+    let file = File::open(&real).map_err(|e| failed(path, e))?;
+    // SQLite syncs the folder when it first syncs a WAL that it made; here it never does, so the name would not outlive a power cut.
+    if let Some(folder) = real.parent() {
+        std::fs::File::open(folder).and_then(|f| f.sync_all()).map_err(|e| failed(path, ("entered in its folder", 0)).with_source(e))?;
+    }
+    Ok(file)
+}
+
+/// Makes everything that was written to the WAL so far durable, through whatever handle it was written.
+///
+/// # Errors
+/// `Unavailable` if the disk fails.
+pub(crate) fn sync(file: &mut File, path: &Path) -> Result<()> {
+    file.sync().map_err(|e| failed(path, e))
+}
+
+fn wal_path(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push("-wal");
+    PathBuf::from(name)
+}
+
+fn failed(path: &Path, (what, code): Failed) -> Error {
+    Error::unavailable(format!("the write-ahead log cannot be {what}"))
+        .with("path", wal_path(path).display())
+        .with("sqlite_code", code)
+        .with_hint(
+            "check the disk, its free space and that the folder may be written, and open the store again: what was committed is safe",
+        )
 }
 
 /// A file opened through the default VFS, closed when dropped.
-struct File {
+pub(crate) struct File {
     /// `szOsFile` bytes, aligned for pointers.
     memory: Vec<u64>,
     /// Read by the VFS as long as the file is open.
@@ -74,6 +98,13 @@ impl File {
 
     fn raw(&mut self) -> *mut sqlite3_file {
         self.memory.as_mut_ptr().cast::<sqlite3_file>()
+    }
+
+    fn sync(&mut self) -> Result<(), Failed> {
+        let file = self.raw();
+        // SAFETY: the file is open, so its methods are set.
+        let code = unsafe { (*(*file).pMethods).xSync.map_or(ffi::SQLITE_MISUSE, |sync| sync(file, ffi::SQLITE_SYNC_NORMAL)) };
+        if code == ffi::SQLITE_OK { Ok(()) } else { Err(("synced", code)) }
     }
 
     fn rewrite(mut self) -> Result<(), Failed> {

@@ -5,17 +5,19 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use relstore_model::{Clock, Error, ErrorKind, HybridClock, Lsn, Result, Row, Schema, Value};
+use relstore_model::{Clock, Error, ErrorKind, HybridClock, Lsn, Result, Row, Schema, Timestamp, TxId, Value};
 use rusqlite::ErrorCode;
 use rusqlite::config::DbConfig;
 use rusqlite::hooks::Wal;
 
-use crate::authorizer::Authorizer;
+use crate::authorizer::{self, Authorizer};
 use crate::capture::{Capture, ENLIST, LogHead};
+use crate::deadline::Deadline;
+use crate::durability::Disk;
 use crate::eviction::{self, Shadow, Tier};
 use crate::lock::Found;
-use crate::reader::{Each, step};
-use crate::settings::{Durability, Settings};
+use crate::reader::{Each, column_names, rows_scanned, step};
+use crate::settings::Settings;
 use crate::sqlite::{Connection, from_sqlite};
 use crate::trust::Trust;
 use crate::{catalog, log, recovery, sql, wal};
@@ -31,6 +33,11 @@ pub struct Outcome {
     pub changes: u64,
     /// The rowid of the last row it inserted.
     pub last_insert_rowid: i64,
+    /// How many rows it met in scans of whole tables or indexes; 0 if each table was reached by what it asked for. Rows that an index found
+    /// are not counted by SQLite.
+    pub rows_scanned: u64,
+    /// How many rows it wrote in all, those of cascades and triggers and those that came back from the cold tier for it included.
+    pub rows_written: u64,
 }
 
 /// What a commit was.
@@ -40,6 +47,8 @@ pub(crate) struct Committed {
     pub(crate) lsn: Lsn,
     /// The schema, if it changed.
     pub(crate) schema: Option<Arc<Schema>>,
+    /// Its number among the commits in the WAL, for [`Disk::make_safe`].
+    pub(crate) number: u64,
 }
 
 /// The writing connection. Held by one caller at a time.
@@ -50,7 +59,12 @@ pub(crate) struct Writer {
     authorizer: Arc<Authorizer>,
     clock: Arc<dyn Clock>,
     hybrid: HybridClock,
+    /// The position of the last change that is in the log: the open transaction's count only once they are sealed.
     last_lsn: Cell<Lsn>,
+    /// The same when the open transaction began.
+    lsn_before: Cell<Lsn>,
+    deadline: Arc<Deadline>,
+    disk: Arc<Disk>,
     /// The schema as the open transaction sees it.
     schema: RefCell<Arc<Schema>>,
     /// The schema when the open transaction began.
@@ -105,16 +119,14 @@ impl Writer {
     ) -> Result<Self> {
         wal::renew(path)?;
         let mut connection = Connection::open(path)?;
-        let synchronous = match settings.durability {
-            Durability::Normal => "NORMAL",
-            Durability::Full => "FULL",
-        };
-        let pragmas = format!("PRAGMA synchronous={synchronous}; PRAGMA cache_size=-{}; PRAGMA temp_store=MEMORY", settings.cache_kib);
+        // Commits are synced by `Disk`, for all who wait at once; SQLite itself syncs where it must for the file to stay whole.
+        let pragmas = format!("PRAGMA synchronous=NORMAL; PRAGMA cache_size=-{}; PRAGMA temp_store=MEMORY", settings.cache_kib);
         connection.execute_batch(&pragmas)?;
         connection
             .execute_batch(&format!("BEGIN IMMEDIATE; {} COMMIT", catalog::ENGINE_TABLES))
             .map_err(|e| e.with("path", path.display()))?;
-        connection.inner.set_prepared_statement_cache_capacity(256);
+        connection.harden()?;
+        connection.inner.set_prepared_statement_cache_capacity(settings.statements_cached);
         let schema = Arc::new(catalog::newest(&connection)?);
         let range = log::range(&connection)?;
         let trust = Trust::new(&connection, recovery::check(&connection, path, found)?, seals)?;
@@ -123,6 +135,7 @@ impl Writer {
         let authorizer = Authorizer::install(&mut connection.inner).map_err(|e| from_sqlite(&e, ""))?;
         let shadow = Shadow::install(&connection, tier, Some(capture.suspender()))?;
         let is_poisoned = checkpoint_or_poison(&mut connection)?;
+        let deadline = Deadline::install(&mut connection, settings.transaction_timeout)?;
         let writer = Self {
             connection,
             capture,
@@ -130,6 +143,9 @@ impl Writer {
             clock,
             hybrid: HybridClock::starting_at(range.timestamp),
             last_lsn: Cell::new(range.last),
+            lsn_before: Cell::new(range.last),
+            deadline,
+            disk: Arc::new(Disk::new(path, Arc::clone(&is_poisoned))),
             schema: RefCell::new(Arc::clone(&schema)),
             schema_before: RefCell::new(schema),
             is_poisoned,
@@ -150,7 +166,7 @@ impl Writer {
         }
         self.begin_unchecked()?;
         match self.record_ddl("/* changed outside of the store */") {
-            Ok(()) => self.commit().map(|_| ()),
+            Ok(()) => self.commit(None).map(|_| ()),
             Err(e) => {
                 self.rollback();
                 Err(e)
@@ -245,6 +261,8 @@ impl Writer {
         }
         self.internally(|c| c.execute("/*rs*/ BEGIN IMMEDIATE", &[]))?;
         *self.schema_before.borrow_mut() = self.schema();
+        self.lsn_before.set(self.last_lsn.get());
+        self.deadline.start();
         // What a statement outside of transactions left behind, or a snapshot whose body panicked, is not the next transaction's.
         self.capture.clear();
         self.capture.set_created_as_read(false);
@@ -252,18 +270,17 @@ impl Writer {
     }
 
     /// Commits. On any failure the transaction is rolled back: the state before or after, never between.
-    pub(crate) fn commit(&self) -> Result<Committed> {
-        if let Err(error) = self.settle_tier() {
+    ///
+    /// `txid` is the id that the caller gave to the transaction.
+    pub(crate) fn commit(&self, txid: Option<&TxId>) -> Result<Committed> {
+        let prepared = if self.is_open() { self.deadline.check().and_then(|()| self.settle_tier()) } else { Err(self.ended()) };
+        if let Err(error) = prepared {
             self.rollback();
             return Err(error);
         }
-        let lsn_before = self.last_lsn.get();
+        self.deadline.stop();
         let count = self.capture.count();
-        self.capture.set_head(LogHead {
-            lsn_before: lsn_before.as_i64(),
-            timestamp: self.hybrid.observe(self.clock.now()),
-            schema_version: self.schema_before.borrow().version,
-        });
+        self.set_head(txid);
         let moving = self.is_tier_touched.get().then(|| self.shadow.tier().moving());
         if let Err(error) = self.internally(|c| c.execute("/*rs*/ COMMIT", &[])) {
             let refused = self.capture.take_failure();
@@ -274,11 +291,66 @@ impl Writer {
             moving.done(self.shadow.cold());
             self.is_tier_touched.set(false);
         }
-        let lsn = lsn_before.plus(count);
+        self.trust.ended(&self.connection);
+        let lsn = self.last_lsn.get().plus(count);
         self.last_lsn.set(lsn);
         let schema = self.schema();
         let changed = schema.version != self.schema_before.borrow().version;
-        Ok(Committed { lsn, schema: changed.then_some(schema) })
+        Ok(Committed { lsn, schema: changed.then_some(schema), number: self.disk.wrote() })
+    }
+
+    /// Runs `body` in a transaction: committed if it gives `Ok`, and without a trace otherwise, or if it panics.
+    pub(crate) fn in_transaction<T, E: From<Error>>(
+        &self,
+        txid: Option<&TxId>,
+        body: impl FnOnce(&Self) -> Result<T, E>,
+    ) -> Result<(T, Committed), E> {
+        self.begin()?;
+        let mut guard = Rollback(Some(self));
+        let value = body(self).map_err(|e| self.deadline.check().err().map_or(e, E::from))?;
+        // From here on the commit itself leaves nothing open.
+        guard.0 = None;
+        Ok((value, self.commit(txid)?))
+    }
+
+    /// Ends one commit of the log inside a SQLite transaction that goes on: what follows is the next one.
+    pub(crate) fn seal(&self) -> Result<()> {
+        let count = self.capture.count();
+        self.set_head(None);
+        self.internally(|c| self.capture.seal(&c.inner))?;
+        self.last_lsn.set(self.last_lsn.get().plus(count));
+        Ok(())
+    }
+
+    fn set_head(&self, txid: Option<&TxId>) {
+        self.capture.set_head(LogHead {
+            txid: txid.cloned(),
+            lsn_before: self.last_lsn.get().as_i64(),
+            timestamp: self.hybrid.observe(self.clock.now()),
+            schema_version: self.schema_before.borrow().version,
+        });
+    }
+
+    /// The time now.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    pub(crate) fn disk(&self) -> &Arc<Disk> {
+        &self.disk
+    }
+
+    /// Refuses to go on with a transaction that is no longer open, or open for too long.
+    pub(crate) fn check_open(&self) -> Result<()> {
+        self.deadline.check()?;
+        if self.is_open() { Ok(()) } else { Err(self.ended()) }
+    }
+
+    fn ended(&self) -> Error {
+        self.deadline.check().err().unwrap_or_else(|| {
+            Error::new(ErrorKind::Conflict, "the transaction was rolled back by one of its statements")
+                .with_hint("run the whole transaction again")
+        })
     }
 
     /// Rolls back what is open, if anything is.
@@ -287,7 +359,10 @@ impl Writer {
             // It can fail only where SQLite has rolled back by itself.
             let _ = self.internally(|c| c.execute("/*rs*/ ROLLBACK", &[]));
         }
+        self.trust.ended(&self.connection);
         self.capture.clear();
+        self.deadline.stop();
+        self.last_lsn.set(self.lsn_before.get());
         let before = Arc::clone(&self.schema_before.borrow());
         self.restore_schema(before);
         // The next transaction begins with what was committed.
@@ -331,15 +406,36 @@ impl Writer {
         result.map_err(|e| self.shadow.explain(e))
     }
 
+    /// Whether nothing is cold, so that a statement means the hot tables and can be run as it is.
+    pub(crate) fn is_hot(&self) -> bool {
+        self.shadow.is_empty() && !self.is_tier_in_doubt.get()
+    }
+
+    /// Prepares a statement to be held; `None` if it changes the shape.
+    pub(crate) fn prepare_held(&self, text: &str) -> Result<Option<rusqlite::CachedStatement<'_>>> {
+        self.authorizer.take_saw_ddl();
+        let statement = self.connection.inner.prepare_cached(text).map_err(|e| from_sqlite(&e, text))?;
+        if self.authorizer.take_saw_ddl() {
+            self.authorizer.take_dropped();
+            statement.discard();
+            return Ok(None);
+        }
+        Ok(Some(statement))
+    }
+
     /// Runs one statement as SQLite understands it, on the hot tables and what shadows them.
     fn run_natively(&self, text: &str, params: &[Value], each: Each<'_>) -> Result<Outcome> {
         self.authorizer.take_saw_ddl();
-        let prepared = self.connection.inner.prepare_cached(text).map_err(|e| from_sqlite(&e, text));
+        let prepared = self.connection.inner.prepare_cached(text).map_err(|e| self.authorizer.explain(from_sqlite(&e, text)));
         let is_ddl = self.authorizer.take_saw_ddl();
         let dropped = if is_ddl { self.authorizer.take_dropped() } else { None };
         let mut statement = prepared?;
+        if is_ddl && let Err(refused) = authorizer::refuse_temporary(text).and_then(|()| eviction::refuse_quiet(text)) {
+            // Not kept: run again, it would not be seen as what it is.
+            statement.discard();
+            return Err(refused);
+        }
         if is_ddl {
-            eviction::refuse_quiet(text)?;
             let result = self.run_ddl(statement, dropped.as_deref(), text, params, each);
             // Virtual tables drop tables of their own as they go.
             self.authorizer.take_dropped();
@@ -347,19 +443,22 @@ impl Writer {
         }
         let changes_before = self.connection.inner.total_changes();
         let mark = self.capture.mark();
-        let stepped = step(&mut statement, text, params, each, || true);
-        if stepped.is_err() && self.capture.mark() != mark {
+        let stepped = step(&mut statement, text, params, each, || Ok(true));
+        if let Err(error) = stepped {
             drop(statement);
             self.drop_phantom(mark)?;
-            return stepped.map(|_| Outcome::default());
+            return Err(error);
         }
         if self.authorizer.take_saw_ddl() {
             self.record_late_ddl(text)?;
         }
-        let columns = stepped?.unwrap_or_default();
-        let is_read = statement.readonly();
-        let wrote = !is_read && self.connection.inner.total_changes() != changes_before;
+        let columns = column_names(&statement);
+        let rows_scanned = rows_scanned(&statement);
+        let rows_written = if statement.readonly() { 0 } else { self.connection.inner.total_changes().wrapping_sub(changes_before) };
+        let wrote = rows_written != 0;
         Ok(Outcome {
+            rows_scanned,
+            rows_written,
             columns,
             rows: Vec::new(),
             changes: if wrote { self.connection.inner.changes() } else { 0 },
@@ -367,17 +466,19 @@ impl Writer {
         })
     }
 
-    /// Runs one user statement once per row of parameters; gives how many rows it changed in all.
-    pub(crate) fn run_many(&self, text: &str, rows: &mut dyn Iterator<Item = Vec<Value>>) -> Result<u64> {
-        let mut changes = 0;
-        for params in rows {
-            changes += self.run(text, &params, &mut |_| Ok(()))?.changes;
-        }
-        Ok(changes)
-    }
-
     /// The schema as the open transaction has made it.
     pub(crate) fn set_schema(&self, schema: Arc<Schema>) {
         *self.schema.borrow_mut() = schema;
+    }
+}
+
+/// Rolls back unless it is taken: also when a panic unwinds.
+struct Rollback<'a>(Option<&'a Writer>);
+
+impl Drop for Rollback<'_> {
+    fn drop(&mut self) {
+        if let Some(writer) = self.0.take() {
+            writer.rollback();
+        }
     }
 }

@@ -10,13 +10,13 @@ use std::path::Path;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use faults::{Truth, open, prepare, transact};
+use faults::{Note, Truth, open, prepare, transact};
 use relstore_engine::{Database, Durability};
 use relstore_model::Lsn;
 use relstore_testkit::disk::Disk;
 use relstore_testkit::{Rng, seeds};
 
-const SEEDS: u64 = 8;
+const SEEDS: u64 = 6;
 const LIVES: u64 = 3;
 const CUTS_PER_LIFE: u64 = 12;
 const WRITERS: u64 = 3;
@@ -142,15 +142,4 @@ fn copy(folder: &Path) -> tempfile::TempDir {
         std::fs::copy(entry.path(), copy.path().join(entry.file_name())).unwrap();
     }
     copy
-}
-
-/// Says where it happened if the test panics.
-struct Note(String);
-
-impl Drop for Note {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            eprintln!("{}", self.0);
-        }
-    }
 }

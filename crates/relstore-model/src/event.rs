@@ -6,7 +6,7 @@ use serde_json::{Map, Value as Json};
 use crate::change::codec::{ChangeRef, Reader, RowRef};
 use crate::lsn::ulid_of;
 use crate::types::json::to_json;
-use crate::{Change, Commit, Error, Lsn, Namespace, Op, Result, Row, Schema, Table, TxId, Value, ValueRef};
+use crate::{Change, Commit, Error, Lsn, Namespace, Op, Result, Row, Schema, Table, Value, ValueRef};
 
 /// Which columns an update's `before` and `after` hold.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -107,7 +107,7 @@ pub fn events_of(
     images: Images,
     computed: &dyn VirtualCells,
 ) -> Result<Vec<UnifiedEvent>> {
-    let txid = TxId::derive(namespace, commit.timestamp, commit.lsn_first).to_string();
+    let txid = commit.txid(namespace).to_string();
     let timestamp = commit.timestamp.to_iso_millis();
     // A change takes two bytes at least, so a count that lies does not become an allocation.
     let count_max = (commit.packed.len() / 2) as u64;

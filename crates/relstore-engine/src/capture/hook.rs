@@ -52,7 +52,15 @@ pub(super) unsafe extern "C" fn on_change(
                     } else {
                         "a cell could not be read"
                     };
-                    let error = Error::internal(format!("change capture failed, so the commit was refused: {why}"));
+                    let message = format!("change capture failed, so the commit was refused: {why}");
+                    // A page of the row's overflow chain could not be read, or there is no memory for it: no fault of the capture's.
+                    let error = match code & 0xff {
+                        ffi::SQLITE_IOERR | ffi::SQLITE_NOMEM => {
+                            Error::unavailable(message).with_hint("check the disk and the memory, and run the transaction again")
+                        }
+                        ffi::SQLITE_CORRUPT => Error::corrupt(message),
+                        _ => Error::internal(message),
+                    };
                     *failure = Some(error.with("table", String::from_utf8_lossy(name)).with("sqlite_code", code));
                 }
             }

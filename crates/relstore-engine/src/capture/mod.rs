@@ -27,7 +27,7 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 
 use relstore_model::change::codec;
-use relstore_model::{Change, Error, Op, Result, Schema, TableId, Timestamp, ValueRef};
+use relstore_model::{Change, Error, Op, Result, Schema, TableId, Timestamp, TxId, ValueRef};
 use rusqlite::ffi::{sqlite3, sqlite3_stmt};
 
 use crate::affinity::is_real;
@@ -47,8 +47,10 @@ struct CapturedTable {
 }
 
 /// What a commit becomes in the log, beside its changes.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct LogHead {
+    /// The id that the caller gave to the transaction.
+    pub(crate) txid: Option<TxId>,
     /// The last LSN before this commit.
     pub(crate) lsn_before: i64,
     /// The commit's time.
@@ -208,6 +210,25 @@ impl Capture {
     /// Sets what the log row of the next commit says beside its changes.
     pub(crate) fn set_head(&self, head: LogHead) {
         self.with(|s| s.head = head);
+    }
+
+    /// Writes the log row of what was captured since the transaction began, or since the last seal, and begins anew: what follows is another
+    /// commit in the log, though SQLite commits them together. No savepoint may be open.
+    ///
+    /// # Errors
+    /// Why the capture failed, if it did; as SQLite gives them otherwise. The transaction must then be rolled back.
+    pub(crate) fn seal(&self, connection: &rusqlite::Connection) -> Result<()> {
+        // SAFETY: the handle is valid for the call, the caller holds the writer, and nothing borrows the state.
+        let code = unsafe { participant::put_log_row(connection.handle(), self.state.as_ptr()) };
+        if code != rusqlite::ffi::SQLITE_OK {
+            let failed = || Error::unavailable("the log row could not be written").with("sqlite_code", code);
+            return Err(self.take_failure().unwrap_or_else(failed));
+        }
+        self.with(|s| {
+            s.cut(0, 0);
+            s.marks.clear();
+        });
+        Ok(())
     }
 
     /// How many changes the open transaction holds.

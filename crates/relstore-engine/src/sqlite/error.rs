@@ -32,10 +32,16 @@ fn from_code(code: &rusqlite::ffi::Error, message: &str, sql: &str) -> Error {
         ErrorCode::ReadOnly => unavailable("the file or its folder is read-only: make it writable"),
         ErrorCode::CannotOpen | ErrorCode::PermissionDenied => unavailable("check that the folder exists and may be written"),
         ErrorCode::SystemIoFailure => unavailable("the disk reported an error: check it and its free space"),
+        ErrorCode::OutOfMemory => unavailable("there is no memory for it: free some, or ask for less at a time"),
+        ErrorCode::FileLockingProtocolFailed => unavailable("another connection is starting or ending: try again"),
+        ErrorCode::InternalMalfunction | ErrorCode::ApiMisuse => Error::internal(message),
         ErrorCode::OperationInterrupted => Error::new(ErrorKind::Conflict, "the statement was interrupted"),
         ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => Error::corrupt(message),
         ErrorCode::AuthorizationForStatementDenied => Error::unsupported(message).with_hint(instead_of(sql)),
         ErrorCode::TooBig => Error::invalid(message).with_hint("a row or a value may have one gigabyte at the most"),
+        _ if message.starts_with("not authorized") => Error::unsupported(message),
+        _ if message.starts_with("cannot VACUUM") => Error::unsupported("SQL cannot vacuum")
+            .with_hint("call Database::vacuum, which keeps rowids; Database::backup copies the store"),
         _ if message.starts_with("no such table") || message.starts_with("no such column") => Error::not_found(message),
         _ => Error::invalid(message),
     };

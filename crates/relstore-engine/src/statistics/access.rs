@@ -163,8 +163,11 @@ pub(crate) fn select(table: &Table, schema: &str, with_rowid: bool) -> String {
     format!("SELECT {} FROM {schema}{}", columns.join(", "), quote(&table.name))
 }
 
+/// What is done with a row's rowid, if it is the key, and its stored cells.
+pub(crate) type EachRow<'a> = &'a mut dyn FnMut(Option<i64>, &[ValueRef<'_>]) -> Result<()>;
+
 /// Gives each hot row of a table: its rowid if it is the key, and its stored cells.
-pub(crate) fn each_hot_row(c: &Connection, table: &Table, each: &mut dyn FnMut(Option<i64>, &[ValueRef<'_>]) -> Result<()>) -> Result<()> {
+pub(crate) fn each_hot_row(c: &Connection, table: &Table, each: EachRow<'_>) -> Result<()> {
     let with_rowid = table.is_keyed_by_rowid();
     let sql = format!("/*rs*/ {}", select(table, "main.", with_rowid));
     let failed = |e: rusqlite::Error| from_sqlite(&e, &sql);

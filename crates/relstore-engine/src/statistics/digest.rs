@@ -7,7 +7,7 @@
 
 use relstore_model::change::codec::{put_cell, put_zigzag};
 use relstore_model::{Table, ValueRef};
-use twox_hash::{XxHash3_64, XxHash3_128};
+use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 
 /// The hash of one row's key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,7 +29,7 @@ impl Hasher {
         for at in key {
             put_cell(&mut self.scratch, cells.get(*at).copied().unwrap_or(ValueRef::Null));
         }
-        KeyHash(XxHash3_128::oneshot(&self.scratch))
+        KeyHash(xxh3_128(&self.scratch))
     }
 
     /// What a cell adds to the digest of its column.
@@ -37,7 +37,7 @@ impl Hasher {
         self.scratch.clear();
         self.scratch.extend_from_slice(&key.0.to_le_bytes());
         put_cell(&mut self.scratch, cell);
-        XxHash3_128::oneshot(&self.scratch)
+        xxh3_128(&self.scratch)
     }
 
     /// The hash by which a value is counted: equal for values that SQL takes for equal, such as 1 and 1.0.
@@ -49,7 +49,7 @@ impl Hasher {
             other => other,
         };
         put_cell(&mut self.scratch, cell);
-        XxHash3_64::oneshot(&self.scratch)
+        xxh3_64(&self.scratch)
     }
 }
 

@@ -19,7 +19,7 @@ pub fn hot_file(folder: &Path) -> PathBuf {
 
 pub fn try_open(folder: &Path, durability: Durability) -> Result<Database> {
     // What is trimmed is really gone; a small cache spills to the WAL within a transaction.
-    let settings = Settings { durability, log_retained_bytes: 16 << 10, cache_kib: 128 };
+    let settings = Settings { durability, log_retained_bytes: 16 << 10, cache_kib: 128, ..Settings::default() };
     Database::open(&hot_file(folder), settings, Arc::new(ManualClock::new(1_000_000, 1)))
 }
 
@@ -204,5 +204,16 @@ pub fn assert_sound(db: &Database) {
     }
     for (name, lsn) in db.cursors().unwrap() {
         assert!(lsn <= db.high_water(), "the cursor {name} is ahead of the log");
+    }
+}
+
+/// Says where it happened if the test panics: dropped, it is silent.
+pub struct Note(pub String);
+
+impl Drop for Note {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("{}", self.0);
+        }
     }
 }

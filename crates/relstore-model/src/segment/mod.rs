@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::change::codec::{self, ChangeRef};
-use crate::{Change, Commit, Error, Lsn, Namespace, Result, Schema, Timestamp};
+use crate::{Change, Commit, Error, Lsn, Namespace, Result, Schema, Timestamp, TxId};
 
 const MAGIC: &[u8; 4] = b"RSEG";
 const FORMAT: u8 = 1;
@@ -116,6 +116,9 @@ impl Segment {
             codec::put_varint(&mut body, c.count);
             codec::put_zigzag(&mut body, c.timestamp.micros() - last.micros());
             codec::put_varint(&mut body, u64::from(c.schema_version));
+            let txid = c.txid.as_ref().map_or("", TxId::as_str);
+            codec::put_varint(&mut body, txid.len() as u64);
+            body.extend_from_slice(txid.as_bytes());
             codec::put_varint(&mut body, c.packed.len() as u64);
             body.extend_from_slice(&c.packed);
             (expected, last) = (c.lsn_last().next(), c.timestamp);
@@ -189,17 +192,25 @@ fn commits_of(body: &[u8], header: &Header) -> Result<Vec<Commit>> {
     let mut at = body;
     let (mut lsn, mut micros) = (header.lsn_first.get(), header.timestamp_first);
     let mut commits = Vec::new();
-    // A commit takes four bytes at least: a count that the body cannot hold ends in an error, not in an allocation.
+    // A commit takes five bytes at least: a count that the body cannot hold ends in an error, not in an allocation.
     for _ in 0..header.commits {
         let count = codec::take_varint(&mut at).filter(|count| *count > 0).ok_or_else(bad)?;
         let delta = codec::take_varint(&mut at).ok_or_else(bad)?;
         micros = micros.checked_add((delta >> 1) as i64 ^ -((delta & 1) as i64)).ok_or_else(bad)?;
         let schema_version = codec::take_varint(&mut at).and_then(|v| u32::try_from(v).ok()).ok_or_else(bad)?;
-        let length = codec::take_varint(&mut at).and_then(|n| usize::try_from(n).ok()).ok_or_else(bad)?;
-        let (packed, rest) = at.split_at_checked(length).ok_or_else(bad)?;
-        at = rest;
+        let mut sized = || {
+            let length = codec::take_varint(&mut at).and_then(|n| usize::try_from(n).ok())?;
+            let (bytes, rest) = at.split_at_checked(length)?;
+            at = rest;
+            Some(bytes)
+        };
+        let txid = match sized().ok_or_else(bad)? {
+            [] => None,
+            bytes => Some(std::str::from_utf8(bytes).ok().and_then(|t| TxId::new(t).ok()).ok_or_else(bad)?),
+        };
+        let packed = sized().ok_or_else(bad)?;
         let (lsn_first, timestamp) = (Lsn::new(lsn), Timestamp::from_micros(micros));
-        commits.push(Commit { lsn_first, count, timestamp, schema_version, packed: packed.to_vec() });
+        commits.push(Commit { lsn_first, count, timestamp, schema_version, txid, packed: packed.to_vec() });
         lsn = lsn.checked_add(count).filter(|next| *next <= Lsn::MAX.get()).ok_or_else(bad)?;
     }
     if !at.is_empty() || commits.is_empty() || header.lsn_first == Lsn::ZERO || lsn - 1 != header.lsn_last.get() {
@@ -268,6 +279,7 @@ mod tests {
                     count: i % 3 + 1,
                     timestamp: Timestamp::from_micros(1_000 + i as i64),
                     schema_version: 3,
+                    txid: (i % 4 == 0).then(|| TxId::new(format!("order-{i}")).unwrap()),
                     packed,
                 }
             })

@@ -106,6 +106,7 @@ pub fn events(bytes: &[u8]) {
         count,
         timestamp: Timestamp::from_micros(micros as i64),
         schema_version: 0,
+        txid: None,
         packed: at.to_vec(),
     };
     let namespace = Namespace::new("fuzz").expect("a plain name");

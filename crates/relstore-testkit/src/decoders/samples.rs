@@ -112,7 +112,8 @@ pub fn segment(rng: &mut Rng) -> Segment {
     let mut micros = rng.below(1 << 50) as i64;
     let commits = (0..1 + rng.below(8)).map(|_| {
         let (packed, count) = packed(rng);
-        let commit = Commit { lsn_first: lsn, count, timestamp: Timestamp::from_micros(micros), schema_version: schema.version, packed };
+        let commit =
+            Commit { lsn_first: lsn, count, timestamp: Timestamp::from_micros(micros), schema_version: schema.version, txid: None, packed };
         lsn = lsn.plus(count);
         micros += rng.below(1 << 30) as i64;
         commit

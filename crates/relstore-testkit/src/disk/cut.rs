@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use super::{Event, FileId};
 use crate::Rng;
@@ -30,7 +31,7 @@ struct File {
 
 #[derive(Clone, Debug)]
 enum Change {
-    Write { at: u64, bytes: Vec<u8> },
+    Write { at: u64, bytes: Arc<[u8]> },
     Truncate(u64),
 }
 
@@ -113,7 +114,7 @@ impl PowerCuts {
             }
             Event::Delete { name } => self.unsynced_names.push((position, name.clone(), None)),
             Event::Write { file, at, bytes } => {
-                let change = Change::Write { at: *at, bytes: bytes.clone() };
+                let change = Change::Write { at: *at, bytes: Arc::clone(bytes) };
                 self.files.entry(*file).or_default().unsynced.push((position, change));
             }
             Event::Truncate { file, size } => {

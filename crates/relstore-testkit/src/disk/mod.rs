@@ -32,7 +32,7 @@ type FileId = usize;
 enum Event {
     Create { name: String, file: FileId },
     Delete { name: String },
-    Write { file: FileId, at: u64, bytes: Vec<u8> },
+    Write { file: FileId, at: u64, bytes: Arc<[u8]> },
     Truncate { file: FileId, size: u64 },
     Sync { file: FileId, upto: usize },
     SyncFailed { file: FileId, upto: usize },
@@ -213,7 +213,7 @@ impl Disk {
     fn written(&self, file: FileId, at: u64, bytes: &[u8]) {
         let mut state = self.lock();
         state.sizes[file] = state.sizes[file].max(at + bytes.len() as u64);
-        state.events.push(Event::Write { file, at, bytes: bytes.to_vec() });
+        state.events.push(Event::Write { file, at, bytes: bytes.into() });
     }
 
     fn truncated(&self, file: FileId, size: u64) {
