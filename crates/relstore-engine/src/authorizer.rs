@@ -146,14 +146,7 @@ impl Authorizer {
                 }
             }
             AuthAction::CreateView { view_name } | AuthAction::DropView { view_name } => shape(view_name),
-            AuthAction::CreateTempTable { .. }
-            | AuthAction::CreateTempIndex { .. }
-            | AuthAction::CreateTempTrigger { .. }
-            | AuthAction::CreateTempView { .. }
-            | AuthAction::DropTempTable { .. }
-            | AuthAction::DropTempIndex { .. }
-            | AuthAction::DropTempTrigger { .. }
-            | AuthAction::DropTempView { .. } => Authorization::Deny,
+            _ if is_temporary(&context.action) => Authorization::Deny,
             AuthAction::Function { function_name } => allow_if(!function_name.eq_ignore_ascii_case("load_extension")),
             AuthAction::Pragma { pragma_name, pragma_value } => {
                 let named = |list: &[&str]| list.iter().any(|p| p.eq_ignore_ascii_case(pragma_name));
@@ -162,6 +155,20 @@ impl Authorizer {
             _ => Authorization::Allow,
         }
     }
+}
+
+fn is_temporary(action: &AuthAction<'_>) -> bool {
+    matches!(
+        action,
+        AuthAction::CreateTempTable { .. }
+            | AuthAction::CreateTempIndex { .. }
+            | AuthAction::CreateTempTrigger { .. }
+            | AuthAction::CreateTempView { .. }
+            | AuthAction::DropTempTable { .. }
+            | AuthAction::DropTempIndex { .. }
+            | AuthAction::DropTempTrigger { .. }
+            | AuthAction::DropTempView { .. }
+    )
 }
 
 const NO_TEMPORARY: &str = "temporary tables would hide tables whose changes are captured: use WITH, or an ordinary table that you drop";
@@ -186,14 +193,7 @@ fn way_out(action: &AuthAction<'_>) -> &'static str {
         AuthAction::Attach { .. } | AuthAction::Detach { .. } => {
             "open the other file as a store of its own, copy one with Database::backup, or ask all stores at once with relstore query"
         }
-        AuthAction::CreateTempTable { .. }
-        | AuthAction::CreateTempIndex { .. }
-        | AuthAction::CreateTempTrigger { .. }
-        | AuthAction::CreateTempView { .. }
-        | AuthAction::DropTempTable { .. }
-        | AuthAction::DropTempIndex { .. }
-        | AuthAction::DropTempTrigger { .. }
-        | AuthAction::DropTempView { .. } => NO_TEMPORARY,
+        _ if is_temporary(action) => NO_TEMPORARY,
         AuthAction::Function { .. } => "extensions are not loaded: they could change the store unseen. Compute it in the program",
         AuthAction::Pragma { pragma_name, .. } => pragma_way_out(pragma_name),
         _ => "names that begin with _rs_ are the engine's: commits_after, cursors, statistics and schema give what its tables hold",

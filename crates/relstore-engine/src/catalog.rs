@@ -1,7 +1,5 @@
 //! The store's schema with its lasting ids: read from SQLite, recognised against what was known, kept in the same file.
 
-use std::path::Path;
-
 use relstore_model::schema::{Cell, TableShape};
 use relstore_model::{Column, ColumnId, Error, ErrorKind, LogicalType, Result, Row, Schema, Table, Value, identifier};
 
@@ -84,7 +82,7 @@ fn initial_default(connection: &Connection, table: &Table, at: usize) -> Result<
     let rows = connection.query(DEFAULT, &[Value::from(table.name.as_str()), Value::from(column.name.as_str())])?;
     let Some([Value::Text(default), is_strict]) = rows.first().map(Vec::as_slice) else { return Ok(None) };
     let strict = if *is_strict == Value::Integer(1) { "STRICT" } else { "" };
-    let scratch = Connection::open(Path::new(":memory:"))?;
+    let scratch = Connection::scratch()?;
     scratch.execute_batch(&format!("CREATE TABLE x(a ANY) {strict}; INSERT INTO x VALUES(1)"))?;
     match scratch.execute(&format!("ALTER TABLE x ADD COLUMN c {} DEFAULT {default}", column.declared), &[]) {
         // A default that is no constant, or that its own column refuses, is let in only where there is no row to have it.

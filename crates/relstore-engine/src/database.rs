@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, TryLockError};
 
 use relstore_model::{Clock, Commit, Error, ErrorKind, Lsn, Result, Schema, TxId, Value, ValueRef, identifier};
 
@@ -46,7 +46,7 @@ impl Database {
     pub fn open(path: &Path, settings: Settings, clock: Arc<dyn Clock>) -> Result<Self> {
         let (lock, found) = WriterLock::take(path)?;
         let tier = Arc::new(Tier::default());
-        let writer = Writer::open(path, &settings, clock, Arc::clone(&tier), (&found, Arc::clone(&lock.seals)))?;
+        let writer = Writer::open(path, &settings, clock, Arc::clone(&tier), (&found, Arc::clone(&lock.leaving)))?;
         let (schema, lsn) = (writer.schema(), writer.last_lsn());
         Ok(Self::assemble(path, settings, Some((writer, lock)), tier, schema, lsn))
     }
@@ -370,6 +370,15 @@ impl Database {
     #[must_use]
     pub fn settings(&self) -> &Settings {
         &self.settings
+    }
+
+    /// The writer, if this handle writes and nobody has it just now.
+    pub(crate) fn try_lock_writer(&self) -> Option<MutexGuard<'_, Writer>> {
+        match self.writer.as_ref()?.try_lock() {
+            Ok(writer) => Some(writer),
+            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
+        }
     }
 
     /// What is cold, and where it is read from.

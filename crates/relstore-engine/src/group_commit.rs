@@ -9,7 +9,7 @@
 //! the end, one that ends the transaction, a commit that fails) the whole group is rolled back before anybody was told anything, and each
 //! statement runs again in a transaction of its own. So a group is never seen: every outcome is the one of running alone.
 
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 use relstore_model::{Error, Result, Value};
 
@@ -66,7 +66,8 @@ impl Database {
 
     /// Runs one writing statement in a transaction of its own, together with others where many come at once.
     pub(crate) fn execute_writing(&self, sql: &str, params: &[Value]) -> Result<Outcome> {
-        if let Some(writer) = self.try_lock_writer()? {
+        self.writer_mutex()?;
+        if let Some(writer) = self.try_lock_writer() {
             let (outcome, committed) = run_alone(&writer, sql, params)?;
             self.announce(&committed);
             drop(writer);
@@ -84,14 +85,6 @@ impl Database {
             self.lead();
         }
         job.wait()
-    }
-
-    fn try_lock_writer(&self) -> Result<Option<MutexGuard<'_, Writer>>> {
-        match self.writer_mutex()?.try_lock() {
-            Ok(writer) => Ok(Some(writer)),
-            Err(TryLockError::Poisoned(poisoned)) => Ok(Some(poisoned.into_inner())),
-            Err(TryLockError::WouldBlock) => Ok(None),
-        }
     }
 
     /// Waits for the writer, runs what has gathered meanwhile, and tells the callers.

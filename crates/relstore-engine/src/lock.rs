@@ -31,8 +31,25 @@ pub(crate) enum Found {
 pub(crate) struct WriterLock {
     file: File,
     path: PathBuf,
-    /// Whether the files are sealed when the lock is given back: they hold what the log says.
-    pub(crate) seals: Arc<AtomicBool>,
+    /// What the lock file said before: it says so again if the store could not be opened.
+    before: String,
+    /// How the store is left.
+    pub(crate) leaving: Arc<Leaving>,
+}
+
+/// How a store is left when its lock is given back.
+#[derive(Debug, Default)]
+pub(crate) struct Leaving {
+    is_open: AtomicBool,
+    is_believed: AtomicBool,
+}
+
+impl Leaving {
+    /// The store is open, and its log says what it holds or is doubted.
+    pub(crate) fn set(&self, is_believed: bool) {
+        self.is_believed.store(is_believed, Ordering::Release);
+        self.is_open.store(true, Ordering::Release);
+    }
 }
 
 impl WriterLock {
@@ -41,7 +58,6 @@ impl WriterLock {
     /// # Errors
     /// `Unavailable` if another handle holds it, naming the process that does; or if the lock file cannot be made.
     pub(crate) fn take(path: &Path) -> Result<(Self, Found)> {
-        let found_store = path.exists();
         let lock_path = lock_path(path);
         let opened = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&lock_path);
         let mut file = opened.map_err(|e| {
@@ -57,7 +73,12 @@ impl WriterLock {
                 // Only for the message: the holder may be writing it just now.
                 let _ = file.read_to_string(&mut holder);
                 let holder = holder.trim();
-                let holder = if holder.is_empty() { "another process".to_owned() } else { format!("process {holder}") };
+                // Just now it may still say how the holder before it closed the store.
+                let holder = if holder.is_empty() || Seal::parse(holder).is_some() {
+                    "another process".to_owned()
+                } else {
+                    format!("process {holder}")
+                };
                 return Err(Error::unavailable("the store is open for writing elsewhere")
                     .with("path", path.display())
                     .with("held_by", holder)
@@ -67,16 +88,16 @@ impl WriterLock {
                 return Err(Error::unavailable("the store cannot be locked").with("path", lock_path.display()).with_source(e));
             }
         }
-        let mut said = String::new();
+        let mut before = String::new();
         // What cannot be read says nothing.
-        let _ = file.read_to_string(&mut said);
-        let found = match (found_store, Seal::parse(&said), said.trim()) {
+        let _ = file.read_to_string(&mut before);
+        let found = match (path.exists(), Seal::parse(&before), before.trim()) {
             (false, _, _) => Found::Nothing,
             (true, Some(seal), _) if Some(&seal) == Seal::of(path).as_ref() => Found::Sealed,
             (true, None, pid) if !pid.is_empty() => Found::Unclosed(pid.to_owned()),
             (true, _, _) => Found::Changed,
         };
-        let mut lock = Self { file, path: path.to_owned(), seals: Arc::default() };
+        let mut lock = Self { file, path: path.to_owned(), before, leaving: Arc::default() };
         // The name of the holder is a courtesy: the lock holds without it. That it replaces the seal is not: a crash must not leave one.
         lock.say(&std::process::id().to_string())
             .map_err(|e| Error::unavailable("the store's lock file cannot be written").with("path", path.display()).with_source(e))?;
@@ -92,10 +113,15 @@ impl WriterLock {
 
 impl Drop for WriterLock {
     fn drop(&mut self) {
-        let is_sealed = self.seals.load(Ordering::Acquire);
-        let seal = Seal::of(&self.path).filter(|_| is_sealed).map(|seal| seal.to_string());
+        let said = if !self.leaving.is_open.load(Ordering::Acquire) {
+            std::mem::take(&mut self.before)
+        } else if self.leaving.is_believed.load(Ordering::Acquire) {
+            Seal::of(&self.path).map(|seal| seal.to_string()).unwrap_or_default()
+        } else {
+            String::new()
+        };
         // Without a seal the next writer looks for itself.
-        let _ = self.say(&seal.unwrap_or_default());
+        let _ = self.say(&said);
     }
 }
 

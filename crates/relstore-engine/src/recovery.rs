@@ -1,4 +1,4 @@
-//! What is looked at when a store is opened: nothing after a clean close, and in proportion to the risk after a crash.
+//! What is looked at when a store is opened: nothing after a clean close, the end of the log if something is off, more after a crash.
 
 use std::path::Path;
 
@@ -23,7 +23,10 @@ const COMMITS_CHECKED: i64 = 1000;
 pub(crate) fn check(connection: &Connection, path: &Path, found: &Found) -> Result<Belief> {
     let pid = match found {
         Found::Nothing | Found::Sealed => return Ok(Belief::Trusted),
-        Found::Changed => return Ok(Belief::Suspect),
+        Found::Changed => {
+            end_of_log(connection).map_err(|e| e.with("path", path.display()))?;
+            return Ok(Belief::Suspect);
+        }
         Found::Unclosed(pid) => pid,
     };
     let is_small = std::fs::metadata(path).is_ok_and(|m| m.len() <= CHECKED_BYTES_MAX);

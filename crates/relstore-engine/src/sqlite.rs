@@ -42,6 +42,15 @@ impl Connection {
         Ok(this)
     }
 
+    /// An empty database in memory, gone when it is closed. Foreign keys are enforced.
+    ///
+    /// # Errors
+    /// `Unavailable` if there is no memory.
+    pub fn scratch() -> Result<Self> {
+        let inner = rusqlite::Connection::open_in_memory().map_err(|e| from_sqlite(&e, ""))?;
+        Ok(Self { inner })
+    }
+
     /// Opens `path` for reading alone. Another process may be writing it meanwhile.
     ///
     /// # Errors

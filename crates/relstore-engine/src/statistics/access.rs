@@ -15,14 +15,16 @@ use crate::{catalog, log};
 const FOLD_BYTES: usize = 4 << 20;
 
 impl Database {
-    /// What is known of every table, by id, as of the last commit. Cheap where [`Database::fold_statistics`] was called lately: the log after
-    /// that is read.
+    /// What is known of every table, by id, as of the last commit. The log since they were last asked for is read; it waits for nobody.
     ///
     /// # Errors
     /// `Unavailable` or `Corrupt` by the disk.
     pub fn statistics(&self) -> Result<Vec<TableStatistics>> {
-        if self.is_writable() {
-            self.fold_statistics()?;
+        // Whoever is writing just now is not waited for: what is not kept is folded below, for this answer alone.
+        while let Some(writer) = self.try_lock_writer() {
+            if writer.fold_some()? {
+                break;
+            }
         }
         self.with_reader(|reader| {
             reader.in_snapshot(|c| {
@@ -51,13 +53,9 @@ impl Database {
     pub fn fold_statistics(&self) -> Result<Lsn> {
         loop {
             let writer = self.lock_writer()?;
-            let last = writer.last_lsn();
-            if writer.internally(kept::watermark)? >= last {
-                return Ok(last);
+            if writer.fold_some()? {
+                return Ok(writer.last_lsn());
             }
-            let mut tallies = writer.internally(kept::load)?;
-            writer.internally(|c| fold_chunk(c, &mut tallies))?;
-            writer.keep(&tallies)?;
         }
     }
 
@@ -118,6 +116,17 @@ impl Writer {
             }
             result.map(|_| ())
         })
+    }
+
+    /// Takes some of the log into the statistics that are kept, and says whether that was all of it.
+    fn fold_some(&self) -> Result<bool> {
+        if self.internally(kept::watermark)? >= self.last_lsn() {
+            return Ok(true);
+        }
+        let mut tallies = self.internally(kept::load)?;
+        self.internally(|c| fold_chunk(c, &mut tallies))?;
+        self.keep(&tallies)?;
+        Ok(tallies.lsn >= self.last_lsn())
     }
 
     /// The tallies up to the last commit; they are kept if they had to be taken further.

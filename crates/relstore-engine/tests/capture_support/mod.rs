@@ -34,7 +34,7 @@ impl Twin {
     pub fn new() -> Self {
         let dir = tempfile::tempdir_in(if std::path::Path::new("/dev/shm").is_dir() { "/dev/shm" } else { "." }).unwrap();
         let db = crate::common::open(&dir);
-        let plain = Connection::open(std::path::Path::new(":memory:")).unwrap();
+        let plain = Connection::scratch().unwrap();
         Self { db, plain, dir, replay: Replay::default(), computed: Computed::default(), story: Vec::new() }
     }
 

@@ -10,7 +10,7 @@ use crate::common::changes;
 
 /// Builds it. Triggers and views are left out: what they did is in the log.
 pub fn from_log(db: &Database) -> Connection {
-    let plain = Connection::open(std::path::Path::new(":memory:")).unwrap();
+    let plain = Connection::scratch().unwrap();
     plain.execute_batch("PRAGMA foreign_keys=OFF").unwrap();
     let mut schema = Schema::default();
     for change in changes(db) {
