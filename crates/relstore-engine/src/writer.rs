@@ -453,12 +453,12 @@ impl Writer {
         let is_ddl = self.authorizer.take_saw_ddl();
         let dropped = if is_ddl { self.authorizer.take_dropped() } else { None };
         let mut statement = prepared?;
-        if is_ddl && let Err(refused) = authorizer::refuse_temporary(text) {
+        if is_ddl && let Err(refused) = authorizer::refuse_temporary(text).and_then(|()| eviction::refuse_quiet(text)) {
+            // Not kept: run again, it would not be seen as what it is.
             statement.discard();
             return Err(refused);
         }
         if is_ddl {
-            eviction::refuse_quiet(text)?;
             let result = self.run_ddl(statement, dropped.as_deref(), text, params, each);
             // Virtual tables drop tables of their own as they go.
             self.authorizer.take_dropped();
