@@ -1,8 +1,9 @@
 //! Rows of the table: read as the model, inserted as the model or its `New…`, updated by its `…Set`.
 
 use proc_macro2::TokenStream;
-use quote::quote;
+use quote::{format_ident, quote};
 use syn::Ident;
+use syn::ext::IdentExt as _;
 
 use crate::input::TableInput;
 
@@ -47,17 +48,22 @@ fn model_rows(table: &TableInput) -> TokenStream {
     }
 }
 
+/// The name of a field's argument. Not the field's own: where a table has the same name, Rust would take it for the table's constant.
+fn argument(field: &Ident) -> Ident {
+    format_ident!("{}_", field.unraw())
+}
+
 fn new_type(table: &TableInput) -> TokenStream {
     let TableInput { model, visibility, name, new_type, derived, fields, .. } = table;
     let numbered = || fields.iter().enumerate();
     let required: Vec<_> = numbered().filter(|(_, column)| column.is_required).collect();
     let arguments = required.iter().map(|(_, column)| {
-        let (field, rust_type) = (&column.field, &column.rust_type);
-        quote!(#field: impl #derived::IntoValue<#rust_type>)
+        let (argument, rust_type) = (argument(&column.field), &column.rust_type);
+        quote!(#argument: impl #derived::IntoValue<#rust_type>)
     });
     let settings = required.iter().map(|(position, column)| {
-        let (field, rust_type, sql_name) = (&column.field, &column.rust_type, &column.name);
-        quote!(cells.set::<#rust_type>(#position, #sql_name, #field);)
+        let (argument, rust_type, sql_name) = (argument(&column.field), &column.rust_type, &column.name);
+        quote!(cells.set::<#rust_type>(#position, #sql_name, #argument);)
     });
     let setters = numbered().filter(|(_, column)| !column.is_required && column.is_given()).map(|(position, column)| {
         let (field, rust_type, sql_name) = (&column.field, &column.rust_type, &column.name);

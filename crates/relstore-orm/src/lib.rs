@@ -102,7 +102,7 @@ pub use executor::{Executor, Typed};
 #[doc(hidden)]
 pub use expression::check_template;
 pub use expression::{Aggregate, Case, Condition, Expr, Expression, ListOf, Numeric, Operand, Order, Ordered, Part, Sql};
-pub use expression::{abs, case, cast, coalesce, concat, exists, length, lower, not_exists, round, scalar, trim, upper};
+pub use expression::{abs, case, cast, coalesce, concat, exists, length, lower, not_exists, round, scalar, trim, upper, value};
 pub use expression::{and, between, eq, gt, gte, in_array, is_not_null, is_null, lt, lte, ne, not, not_between, not_in_array, or};
 pub use expression::{asc, avg, count, count_distinct, count_of, desc, max, min, sum, total};
 pub use expression::{glob, ilike, like, not_glob, not_ilike, not_like};

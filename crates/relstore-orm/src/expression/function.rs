@@ -17,6 +17,14 @@ fn called<X: Expression>(opening: &str, expression: &X, closing: &str) -> Fragme
     fragment
 }
 
+/// A value, or a parameter, as an expression: for a column of a query that is the same in every row, or for the left side of an operator.
+#[must_use]
+pub fn value<B: SqlType, A: Operand<B>>(value: A) -> Expr<<A::Nullness as Nullness>::Of<B>, A::Tables> {
+    let mut fragment = Fragment::default();
+    value.render(&mut fragment);
+    Expr::new(fragment)
+}
+
 /// Two texts, one after the other: `left || right`.
 #[must_use]
 pub fn concat<L, R>(left: L, right: R) -> Expr<Seen<L::Value, R::Nullness>, Both<L::Tables, R::Tables>>

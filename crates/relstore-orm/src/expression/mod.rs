@@ -16,7 +16,7 @@ pub use case::{Case, case};
 pub use comparison::{between, eq, glob, gt, gte, ilike, is_null, like, lt, lte, ne, not_between, not_like};
 pub use comparison::{is_not_null, not_glob, not_ilike};
 pub use condition::{Condition, and, not, or};
-pub use function::{abs, cast, coalesce, concat, length, lower, round, trim, upper};
+pub use function::{abs, cast, coalesce, concat, length, lower, round, trim, upper, value};
 pub use list::{ListOf, in_array, not_in_array};
 pub use order::{Order, Ordered, asc, desc};
 pub use raw::{Part, Sql, check_template};
@@ -85,19 +85,6 @@ impl<V: ColumnType, Ts> Expression for Expr<V, Ts> {
 
     fn render(&self, out: &mut Fragment) {
         out.append_copy(&self.fragment);
-    }
-}
-
-impl<X: Expression> Expression for &X {
-    type Value = X::Value;
-    type Tables = X::Tables;
-
-    fn render(&self, out: &mut Fragment) {
-        (*self).render(out);
-    }
-
-    fn place(&self) -> (String, String) {
-        (*self).place()
     }
 }
 
