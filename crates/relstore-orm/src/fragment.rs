@@ -30,6 +30,11 @@ impl Fragment {
         Self { sql: sql.into(), ..Self::default() }
     }
 
+    /// Makes room for `additional` bytes of text.
+    pub(crate) fn reserve(&mut self, additional: usize) {
+        self.sql.reserve(additional);
+    }
+
     /// Appends text that has no `?`.
     pub fn push(&mut self, sql: &str) {
         self.sql.push_str(sql);

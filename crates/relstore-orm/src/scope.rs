@@ -69,6 +69,9 @@ pub struct There<I>(PhantomData<fn() -> I>);
 /// The tables of a statement on one table.
 pub type Only<T> = Cons<(T, Required), Nil>;
 
+/// What an expression over the one table `T` uses: see [`Condition::on`](crate::Condition::on).
+pub type On<T> = Cons<Uses<T>, Nil>;
+
 /// The tables `S` and `T`, joined.
 pub type Joined<S, T, Presence> = Cons<(T, Presence), S>;
 
@@ -133,8 +136,10 @@ impl<S: AllowsAggregates> Meets<Aggregated, Here> for S {
 
 /// The query has everything that the list `Ts` asks for, in the places `Is`.
 #[diagnostic::on_unimplemented(
-    message = "this expression uses a table that is not in the query's FROM and JOIN list",
-    label = "the query's tables are `{Self}`, the expression uses `{Ts}`"
+    message = "this expression uses what the statement does not have here",
+    label = "the statement has `{Self}`, the expression uses `{Ts}`",
+    note = "`Aggregated` is an aggregate such as `count()`: it belongs in the projection, in `having` and in `order_by`; to compare with one elsewhere, put it into a subquery: `scalar(…)`",
+    note = "a table must be in the query's FROM and JOIN list, or named by `.correlate(table)` in a subquery"
 )]
 pub trait Covers<Ts, Is> {
     /// Whether an expression over `Ts` can be NULL because a table found no row.

@@ -83,7 +83,8 @@ fn writes_are_prepared_too() {
     }
     assert_eq!(store.text("SELECT * FROM users WHERE id = 'd'"), ["d|someone|6|made"]);
 
-    let remove = store.prepare(|at_least: Param<i64>| store.delete(users).where_(sql!("{} >= {}", users.visits, at_least).condition())).unwrap();
+    let remove =
+        store.prepare(|at_least: Param<i64>| store.delete(users).where_(sql!("{} >= {}", users.visits, at_least).condition())).unwrap();
     assert_eq!(remove.execute(6).unwrap(), 1);
     assert_eq!(remove.execute(6).unwrap(), 0);
 }

@@ -6,7 +6,9 @@ use std::fmt::Debug;
 
 use relstore_model::{ErrorKind, Result};
 use relstore_orm::{Table, Typed, abs, alias, and, asc, avg, between, case, cast, coalesce, concat, count, count_distinct, count_of, desc};
-use relstore_orm::{eq, exists, glob, gt, gte, ilike, in_array, is_null, length, like, lower, lt, max, min, ne, not, not_between, not_exists};
+use relstore_orm::{
+    eq, exists, glob, gt, gte, ilike, in_array, is_null, length, like, lower, lt, max, min, ne, not, not_between, not_exists,
+};
 use relstore_orm::{not_glob, not_ilike, not_in_array, not_like, or, round, scalar, sql, sum, total, trim, upper, value};
 use support::sqlite::Sqlite;
 
@@ -121,7 +123,10 @@ fn projections_calculate_and_are_null_where_their_parts_are() {
             people.age * 2,
             upper(people.city),
             round(cast::<f64, _>(people.age) / 7.0, 2),
-            case::<String>().when(lt(people.age, 25), "young").when(is_null(people.age), concat(value("unknown: "), people.name)).otherwise("old"),
+            case::<String>()
+                .when(lt(people.age, 25), "young")
+                .when(is_null(people.age), concat(value("unknown: "), people.name))
+                .otherwise("old"),
             coalesce(people.age, 0),
             gt(people.age, 20),
         ))
@@ -157,7 +162,8 @@ fn a_table_is_joined_with_itself_by_an_alias() {
         .order_by(people.id)
         .all()
         .unwrap();
-    let names: Vec<_> = rows.iter().map(|(person, boss, chief)| (person.id, boss.as_ref().map(|b| b.id), chief.as_ref().map(|c| c.id))).collect();
+    let names: Vec<_> =
+        rows.iter().map(|(person, boss, chief)| (person.id, boss.as_ref().map(|b| b.id), chief.as_ref().map(|c| c.id))).collect();
     check(
         &store,
         Ok(names),
@@ -187,11 +193,7 @@ fn every_join_has_the_nullability_of_its_kind() {
         .right_join(cities, on())
         .order_by((cities.name, people.id))
         .all();
-    check(
-        &store,
-        rows,
-        "SELECT p.id, c.name, p.age + 1 FROM people p RIGHT JOIN cities c ON p.city = c.name ORDER BY c.name, p.id",
-    );
+    check(&store, rows, "SELECT p.id, c.name, p.age + 1 FROM people p RIGHT JOIN cities c ON p.city = c.name ORDER BY c.name, p.id");
     let rows: Result<Vec<(Option<i64>, Option<f64>, bool, String)>> = store
         .select_cols((people.id, cities.size, sql!("{} IS NULL", cities.name).of::<bool>(), coalesce(people.name, "nobody")))
         .from(people)
@@ -208,8 +210,14 @@ fn every_join_has_the_nullability_of_its_kind() {
     );
     // Whole models beside columns; the third table makes the first two optional.
     let more = alias!(cities, "more");
-    let rows: Vec<(Option<Person>, Option<City>, City)> =
-        store.select().from(people).inner_join(cities, on()).right_join(more, eq(more.name, cities.name)).order_by(more.name).all().unwrap();
+    let rows: Vec<(Option<Person>, Option<City>, City)> = store
+        .select()
+        .from(people)
+        .inner_join(cities, on())
+        .right_join(more, eq(more.name, cities.name))
+        .order_by(more.name)
+        .all()
+        .unwrap();
     assert_eq!(rows.iter().map(|row| (row.0.is_some(), row.2.name.as_str())).collect::<Vec<_>>()[..2], [(false, "Bonn"), (true, "Oslo")]);
     let rows: Vec<(Option<City>, i64)> =
         store.select_cols((cities, people.id)).from(people).left_join(cities, on()).order_by(people.id).all().unwrap();
@@ -252,8 +260,13 @@ fn aggregates_count_what_sql_counts() {
         .all();
     check(&store, rows, "SELECT age / 10, count(*) * 2 + 1 FROM people GROUP BY age / 10, lower(city) ORDER BY age / 10, lower(city)");
     // A count of a left-joined column is never NULL, whatever was found.
-    let counts: Vec<i64> =
-        store.select_cols(count_of(cities.name)).from(people).left_join(cities, eq(people.city, cities.name)).group_by(people.id).all().unwrap();
+    let counts: Vec<i64> = store
+        .select_cols(count_of(cities.name))
+        .from(people)
+        .left_join(cities, eq(people.city, cities.name))
+        .group_by(people.id)
+        .all()
+        .unwrap();
     assert_eq!(counts.iter().sum::<i64>(), 4);
 }
 
@@ -321,7 +334,11 @@ fn a_query_is_a_table_of_another() {
 fn a_named_query_may_name_itself() {
     let store = store();
     let start = store.select_cols((people.id, value(0_i64))).from(people).where_(eq(people.id, 6));
-    let step = store.select_cols((coalesce(people.boss, 0), chain.depth + 1)).from(chain).inner_join(people, eq(people.id, chain.id)).where_(gt(people.boss, 0));
+    let step = store
+        .select_cols((coalesce(people.boss, 0), chain.depth + 1))
+        .from(chain)
+        .inner_join(people, eq(people.id, chain.id))
+        .where_(gt(people.boss, 0));
     let rows: Vec<Chain> = store.with(chain, start.union_all(step)).select().from(chain).order_by(chain.depth).all().unwrap();
     assert_eq!(rows.iter().map(|row| (row.id, row.depth)).collect::<Vec<_>>(), [(6, 0), (3, 1), (1, 2)]);
 }
@@ -337,7 +354,16 @@ fn one_row_is_one_row() {
     assert_eq!(of_age(20).limit(1).count().unwrap(), 1);
     assert_eq!(store.count(people).unwrap(), 6);
     assert_eq!(store.select_cols(people.age).from(people).distinct().count().unwrap(), 5);
-    assert_eq!(store.select().from(people).where_some(Some(eq(people.id, 1))).where_some(None::<relstore_orm::Condition<relstore_orm::scope::Nil>>).count().unwrap(), 1);
+    assert_eq!(
+        store
+            .select()
+            .from(people)
+            .where_some(Some(eq(people.id, 1)))
+            .where_some(None::<relstore_orm::Condition<relstore_orm::scope::Nil>>)
+            .count()
+            .unwrap(),
+        1
+    );
     let mut seen = Vec::new();
     store
         .select()

@@ -5,7 +5,8 @@ use std::marker::PhantomData;
 
 use super::Expression;
 use crate::fragment::Fragment;
-use crate::scope::{Both, Concat};
+use crate::scope::{Both, Concat, Covers, On, Only};
+use crate::table::TableRef;
 
 /// A condition over what the list `Ts` uses. As an expression it is a `bool`, or NULL where SQL cannot say.
 pub struct Condition<Ts> {
@@ -34,6 +35,28 @@ impl<Ts> Condition<Ts> {
         Ts: Concat<Us>,
     {
         or(self, other)
+    }
+
+    /// The same with a type that can be written down, for a condition over one table that only the run decides: conditions in a `Vec`, or in
+    /// a variable that is set in several places.
+    ///
+    /// ```
+    /// # use relstore_orm::{Condition, Executor, Table, Typed, all_of, eq, gt, scope::On};
+    /// # #[derive(Table)] #[table(name = "users")] struct User { #[column(primary_key)] id: i64, name: String, age: i64 }
+    /// # fn example(store: &dyn Executor, name: Option<&str>, over: Option<i64>) -> relstore_model::Result<Vec<User>> {
+    /// let mut filters: Vec<Condition<On<User>>> = Vec::new();
+    /// filters.extend(name.map(|name| eq(users.name, name).on(users)));
+    /// filters.extend(over.map(|age| gt(users.age, age).on(users)));
+    /// store.select().from(users).where_some(all_of(filters)).all()
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn on<C: TableRef, Is>(self, table: C) -> Condition<On<C::Source>>
+    where
+        Only<C::Source>: Covers<Ts, Is>,
+    {
+        let _ = table;
+        Condition::new(self.fragment)
     }
 
     /// The SQL, without parentheses around it.
@@ -85,6 +108,31 @@ fn joined<A: Concat<B>, B>(left: Condition<A>, operator: &str, right: Condition<
     fragment.append(right.fragment);
     fragment.push(")");
     Condition::new(fragment)
+}
+
+/// All of `conditions` hold; `None` of none.
+#[must_use]
+pub fn all_of<Ts>(conditions: impl IntoIterator<Item = Condition<Ts>>) -> Option<Condition<Ts>> {
+    listed(conditions, " AND ")
+}
+
+/// At least one of `conditions` holds; `None` of none.
+#[must_use]
+pub fn any_of<Ts>(conditions: impl IntoIterator<Item = Condition<Ts>>) -> Option<Condition<Ts>> {
+    listed(conditions, " OR ")
+}
+
+fn listed<Ts>(conditions: impl IntoIterator<Item = Condition<Ts>>, operator: &str) -> Option<Condition<Ts>> {
+    let mut fragment = Fragment::default();
+    for condition in conditions {
+        fragment.push(if fragment.is_empty() { "(" } else { operator });
+        fragment.append(condition.fragment);
+    }
+    if fragment.is_empty() {
+        return None;
+    }
+    fragment.push(")");
+    Some(Condition::new(fragment))
 }
 
 /// The condition does not hold. Where it is NULL, so is this.

@@ -15,7 +15,7 @@ pub use aggregate::{Aggregate, Numeric, avg, count, count_distinct, count_of, ma
 pub use case::{Case, case};
 pub use comparison::{between, eq, glob, gt, gte, ilike, is_null, like, lt, lte, ne, not_between, not_like};
 pub use comparison::{is_not_null, not_glob, not_ilike};
-pub use condition::{Condition, and, not, or};
+pub use condition::{Condition, all_of, and, any_of, not, or};
 pub use function::{abs, cast, coalesce, concat, length, lower, round, trim, upper, value};
 pub use list::{ListOf, in_array, not_in_array};
 pub use order::{Order, Ordered, asc, desc};
@@ -27,8 +27,7 @@ use std::marker::PhantomData;
 use crate::column::{Column, Excluded};
 use crate::fragment::Fragment;
 use crate::prepared::Param;
-use crate::scope::Conflicting;
-use crate::scope::{Cons, Nil, Nullness, Required, Uses};
+use crate::scope::{Conflicting, Cons, Nil, Nullness, Optional, Required, Uses};
 use crate::table::{Source, Table};
 use crate::types::{ColumnType, IntoValue, Slot, SqlType};
 
@@ -146,7 +145,10 @@ borrowed_operand!(&str => String, &String => String, &[u8] => Vec<u8>);
 
 macro_rules! expression_operand {
     ($(<$($G:ident $(: $bound:path)?),+> $type:ty => $tables:ty;)+) => { $(
-        impl<$($G $(: $bound)?,)+ V: ColumnType<Base = B>, B> Operand<B> for $type {
+        impl<$($G $(: $bound)?,)+ V: ColumnType, B> Operand<B> for $type
+        where
+            V::Base: ComparedWith<B>,
+        {
             type Nullness = V::Nullness;
             type Tables = $tables;
 
@@ -162,6 +164,25 @@ expression_operand! {
     <Ts> Expr<V, Ts> => Ts;
     <Ts> Aggregate<V, Ts> => Ts;
 }
+
+impl<Ts> Operand<bool> for Condition<Ts> {
+    type Nullness = Optional;
+    type Tables = Ts;
+
+    fn render(self, out: &mut Fragment) {
+        Expression::render(&self, out);
+    }
+}
+
+/// A column of this type can be compared with one of type `B`: they are the same.
+#[diagnostic::on_unimplemented(
+    message = "a column of type `{Self}` cannot be compared with, or stand for, one of type `{B}`",
+    label = "a value or a column of type `{B}` is expected",
+    note = "`cast::<{B}, _>(…)` makes one of the other"
+)]
+pub trait ComparedWith<B> {}
+
+impl<B> ComparedWith<B> for B {}
 
 /// A value where `V` is expected, for the functions of this folder.
 fn push<V: ColumnType>(out: &mut Fragment, value: impl IntoValue<V>) {

@@ -34,7 +34,7 @@ pub struct Sql<Ts> {
 macro_rules! sql {
     ($text:literal $(, $part:expr)* $(,)?) => {{
         const HOLES: usize = <[&str]>::len(&[$(stringify!($part)),*]);
-        const { $crate::check_template($text, HOLES) };
+        const _: () = $crate::check_template($text, HOLES);
         $crate::Sql::new($text)$(.part($part))*
     }};
 }

@@ -5,6 +5,9 @@ use relstore_model::Value;
 use crate::fragment::Fragment;
 use crate::types::Slot;
 
+/// Room for the keywords of most queries.
+const KEYWORDS_BYTES: usize = 64;
+
 #[derive(Default)]
 pub(super) struct Clauses {
     /// The named queries before it.
@@ -50,6 +53,8 @@ impl Clauses {
     /// The whole statement, giving `expressions`.
     pub(super) fn to_fragment(&self, expressions: &Fragment) -> Fragment {
         let mut out = self.with.clone();
+        let parts = [expressions, &self.from, &self.condition, &self.group_by, &self.group_condition, &self.tail.order];
+        out.reserve(parts.iter().map(|part| part.sql().len()).sum::<usize>() + KEYWORDS_BYTES);
         out.push(if self.is_distinct { "SELECT DISTINCT " } else { "SELECT " });
         out.append_copy(expressions);
         out.push(" FROM ");
@@ -82,10 +87,16 @@ impl Tail {
 
     pub(super) fn append_to(&self, out: &mut Fragment) {
         append_clause(out, " ORDER BY ", &self.order);
-        if self.limit.is_some() || self.offset.is_some() {
-            // As parameters, so that every page of a query is one prepared statement. SQLite wants a limit before an offset: -1 is none.
-            out.push(" LIMIT ");
-            out.push_slot(self.limit.clone().unwrap_or(Slot::Value(Value::Integer(-1))));
+        // A number in the text, not a parameter: SQLite plans by the limit, so it compiles a statement anew whenever that parameter is bound.
+        match &self.limit {
+            Some(Slot::Value(Value::Integer(limit))) => out.push(&format!(" LIMIT {limit}")),
+            Some(slot) => {
+                out.push(" LIMIT ");
+                out.push_slot(slot.clone());
+            }
+            // SQLite wants a limit before an offset: -1 is none.
+            None if self.offset.is_some() => out.push(" LIMIT -1"),
+            None => {}
         }
         if let Some(offset) = &self.offset {
             out.push(" OFFSET ");

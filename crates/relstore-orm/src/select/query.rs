@@ -73,7 +73,7 @@ macro_rules! running {
                 self
             }
 
-            /// Gives at most `count` rows.
+            /// Gives at most `count` rows. A [`Param`] has SQLite compile the statement anew at each call; a number does not.
             pub fn limit(mut self, count: impl RowCount) -> Self {
                 self.tail_mut().limit = Some(count.slot());
                 self

@@ -23,7 +23,9 @@ impl<R> Default for Whole<R> {
 
 /// Appends every column of a table, with its name.
 pub(crate) fn render_columns<T: Source>(out: &mut Fragment) {
-    for (i, column) in <T::Model as Table>::DEF.columns.iter().enumerate() {
+    let columns = <T::Model as Table>::DEF.columns;
+    out.reserve(columns.iter().map(|column| T::NAME.len() + column.name.len() + "\"\".\"\", ".len()).sum());
+    for (i, column) in columns.iter().enumerate() {
         if i > 0 {
             out.push(", ");
         }

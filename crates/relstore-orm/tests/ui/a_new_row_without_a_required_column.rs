@@ -1,0 +1,28 @@
+//! A new row without a column that has no default.
+
+use relstore_orm::{Executor, Table, Typed};
+
+#[derive(Table)]
+#[table(name = "airports")]
+struct Airport {
+    #[column(primary_key)]
+    faa: String,
+    name: String,
+    altitude: Option<i64>,
+}
+
+#[derive(Table)]
+#[table(name = "flights")]
+struct Flight {
+    #[column(primary_key)]
+    id: i64,
+    dest: String,
+    delay: i64,
+}
+
+fn wrong(store: &dyn Executor) -> relstore_model::Result<()> {
+    store.insert(flights).value(NewFlight::new("ORD")).execute()?;
+    Ok(())
+}
+
+fn main() {}
