@@ -80,6 +80,8 @@
 //! refers to, an aggregate in `where_`, rows of other types in a set operation or an `INSERT … SELECT`. `tests/ui` has each with the
 //! compiler's message.
 
+#![allow(clippy::type_complexity, reason = "the types of statements and expressions are what is checked; programs do not write them")]
+
 mod column;
 mod definition;
 mod executor;
@@ -95,6 +97,10 @@ pub mod derived;
 pub mod scope;
 pub mod select;
 pub mod write;
+
+/// Moments are jiff's.
+#[doc(no_inline)]
+pub use jiff;
 
 pub use column::{Column, ColumnsOf, Excluded, excluded};
 pub use definition::{Action, Check, ColumnDef, ForeignKey, Generated, Index, IndexPart, Key, Reference, TableDef};

@@ -1,9 +1,11 @@
 //! A prepared statement keeps its text, takes typed arguments, and runs on whatever it is put on.
 
+#![allow(clippy::unwrap_used, reason = "a test may unwrap")]
+
 mod support;
 
 use relstore_model::ErrorKind;
-use relstore_orm::{Changes, Detached, Param, Rows, Table, Typed, and, asc, between, eq, excluded, gt, like, sql};
+use relstore_orm::{Changes, Detached, Param, Rows, Table, Typed, and, asc, between, eq, excluded, gt, gte, in_array, like, sql, value};
 use support::sqlite::Sqlite;
 
 #[derive(Table, Clone, Debug, PartialEq)]
@@ -27,7 +29,8 @@ fn a_query_is_called_with_values_of_its_parameters_types() {
     let store = store();
     let by_id = store.prepare(|id: Param<String>| store.select().from(users).where_(eq(users.id, id))).unwrap();
     assert_eq!(by_id.one("a").unwrap().name, "Ann");
-    assert_eq!(by_id.one(&String::from("b")).unwrap().name, "Bob");
+    let b = String::from("b");
+    assert_eq!(by_id.one(&b).unwrap().name, "Bob");
     assert_eq!(by_id.first(String::from("z")).unwrap(), None);
     assert_eq!(by_id.one("z").unwrap_err().kind(), ErrorKind::NotFound);
 
@@ -112,6 +115,41 @@ fn a_program_keeps_statements_and_puts_them_on_a_transaction() {
     });
     assert_eq!(refused.unwrap_err().kind(), ErrorKind::NotFound);
     assert_eq!(queries.by_id.on(&store).one("a").unwrap().name, "Ann");
+}
+
+#[test]
+fn a_statement_of_many_parameters_binds_them_all_in_order() {
+    let store = store();
+    let among = store
+        .prepare(|(id, at_least): (Param<String>, Param<i64>)| {
+            let numbers = in_array(users.visits, (1..=40).rev());
+            store
+                .select_cols((users.id, value(at_least)))
+                .from(users)
+                .where_(and(eq(users.id, id), gte(users.visits, at_least)).and(numbers))
+        })
+        .unwrap();
+    assert_eq!(among.all(("b", 2)).unwrap(), [("b".to_owned(), 2)]);
+    assert_eq!(among.all(("b", 3)).unwrap(), []);
+}
+
+#[derive(Table, Clone, Debug, PartialEq)]
+#[table(name = "readings")]
+struct Reading {
+    #[column(primary_key)]
+    id: i64,
+    value: u64,
+}
+
+#[test]
+fn an_argument_that_no_cell_can_hold_is_refused_by_its_place() {
+    let store = Sqlite::with(&[Reading::DEF]);
+    let above = store.prepare(|(id, low): (Param<i64>, Param<u64>)| {
+        store.select().from(readings).where_(and(gt(readings.id, id), gt(readings.value, low)))
+    });
+    let error = above.unwrap().all((1, u64::MAX)).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Constraint);
+    assert!(error.to_string().contains("(table: (argument), column: 1, expected: an integer from 0 to 9223372036854775807"), "{error}");
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! What a model says of its table is what SQLite then holds: keys, constraints, actions, defaults, generated columns, indexes.
 
+#![allow(clippy::unwrap_used, reason = "a test may unwrap")]
+
 mod support;
 
 use std::sync::atomic::{AtomicI64, Ordering};

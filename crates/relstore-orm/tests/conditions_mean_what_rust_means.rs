@@ -112,8 +112,8 @@ fn condition(rng: &mut Rng, depth: u64) -> Pair {
     match rng.below(5) {
         0 => (and(left, right).on(things), Box::new(move |thing| truth_and(read_left(thing), read_right(thing)))),
         1 => (or(left, right).on(things), Box::new(move |thing| truth_or(read_left(thing), read_right(thing)))),
-        2 => (all_of([left, right]).unwrap(), Box::new(move |thing| truth_and(read_left(thing), read_right(thing)))),
-        3 => (any_of([left, right]).unwrap(), Box::new(move |thing| truth_or(read_left(thing), read_right(thing)))),
+        2 => (all_of([left, right]).expect("two are not none"), Box::new(move |thing| truth_and(read_left(thing), read_right(thing)))),
+        3 => (any_of([left, right]).expect("two are not none"), Box::new(move |thing| truth_or(read_left(thing), read_right(thing)))),
         // A condition is a value too: NULL compared with anything is NULL.
         _ => (eq(left, right).on(things), Box::new(move |thing| Some(read_left(thing)? == read_right(thing)?))),
     }

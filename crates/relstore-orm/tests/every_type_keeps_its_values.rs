@@ -1,5 +1,7 @@
 //! Every type that a field can have is written to SQLite and read back, and tells what is wrong with a cell that is not its own.
 
+#![allow(clippy::unwrap_used, reason = "a test may unwrap")]
+
 mod support;
 
 use std::collections::BTreeMap;

@@ -1,5 +1,8 @@
 //! Typed queries give what the same query in hand-written SQL gives.
 
+#![allow(clippy::unwrap_used, reason = "a test may unwrap")]
+#![allow(clippy::type_complexity, reason = "the types of rows are what is checked")]
+
 mod support;
 
 use std::fmt::Debug;

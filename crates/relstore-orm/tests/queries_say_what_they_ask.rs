@@ -1,5 +1,7 @@
 //! Queries as SQL text and parameters.
 
+#![allow(clippy::unwrap_used, reason = "a test may unwrap")]
+
 mod support;
 
 use relstore_model::{Timestamp, Value};

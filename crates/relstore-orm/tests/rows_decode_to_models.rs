@@ -1,5 +1,7 @@
 //! Cells become models, with the nullability that the joins give, or a clear error.
 
+#![allow(clippy::unwrap_used, reason = "a test may unwrap")]
+
 mod support;
 
 use relstore_model::{ErrorKind, Timestamp, Value};

@@ -1,5 +1,7 @@
 //! The program of the specification's page "RelationalStore", nearly word for word.
 
+#![allow(clippy::unwrap_used, reason = "a test may unwrap")]
+
 mod support;
 
 use jiff::Timestamp;

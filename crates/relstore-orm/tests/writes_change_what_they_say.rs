@@ -1,5 +1,7 @@
 //! Typed writes on SQLite leave what the same writes in SQL leave.
 
+#![allow(clippy::unwrap_used, reason = "a test may unwrap")]
+
 mod support;
 
 use relstore_model::ErrorKind;

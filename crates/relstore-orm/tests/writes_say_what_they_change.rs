@@ -1,5 +1,7 @@
 //! Inserts, updates and deletes as SQL text and parameters.
 
+#![allow(clippy::unwrap_used, reason = "a test may unwrap")]
+
 mod support;
 
 use relstore_model::{ErrorKind, Timestamp, Value};

@@ -62,7 +62,7 @@ impl<V: ColumnType, Ts> Expression for Aggregate<V, Ts> {
     }
 }
 
-/// A column type that can be calculated with.
+/// A column type that can be calculated with. Implement it for a type of your own that is a number in SQL, such as a struct of cents.
 #[diagnostic::on_unimplemented(message = "a column of type `{Self}` cannot be calculated with", label = "a number is expected")]
 pub trait Numeric: SqlType {
     /// What the sum is.

@@ -2,7 +2,7 @@
 
 use std::marker::PhantomData;
 
-use super::{Chosen, Compound, Projection, Query, Select, SelectFrom, Whole};
+use super::{Chosen, Query, SelectFrom, Whole};
 use crate::executor::Executor;
 use crate::fragment::Fragment;
 use crate::scope::Nil;
@@ -133,32 +133,5 @@ impl<'e> With<'e> {
         let mut prefix = self.named;
         prefix.push(" ");
         prefix
-    }
-}
-
-impl<P, S> Select<'_, P, S, Nil> {
-    /// The query as a table of another, in `FROM` or in a join. `table` is the constant of a struct with `#[derive(Table)]` whose fields are
-    /// the columns of the query, in order; the table need not exist.
-    pub fn as_table<C, Proof>(self, table: C) -> Derived<C>
-    where
-        C: TableRef,
-        P: Projection<S, Proof>,
-        C::Model: FilledBy<P::Row>,
-    {
-        let _ = table;
-        Derived::new(self.into_fragment())
-    }
-}
-
-impl<P, S> Compound<'_, P, S, Nil> {
-    /// As [`Select::as_table`].
-    pub fn as_table<C, Proof>(self, table: C) -> Derived<C>
-    where
-        C: TableRef,
-        P: Projection<S, Proof>,
-        C::Model: FilledBy<P::Row>,
-    {
-        let _ = table;
-        Derived::new(self.into_fragment())
     }
 }

@@ -33,7 +33,6 @@ impl<'e, P, S, O> Select<'e, P, S, O> {
     }
 
     /// Adds every row of `table`; one that matches nothing comes with `None` for the models and columns of the tables before.
-    #[allow(clippy::type_complexity, reason = "the type is the query's; nobody writes it")]
     pub fn right_join<C: FromItem, Ts, Is>(
         self,
         table: C,
@@ -49,7 +48,6 @@ impl<'e, P, S, O> Select<'e, P, S, O> {
     }
 
     /// Adds every row of `table` and keeps every row of the tables before: what matches nothing comes with `None` for the other side.
-    #[allow(clippy::type_complexity, reason = "the type is the query's; nobody writes it")]
     pub fn full_join<C: FromItem, Ts, Is>(
         self,
         table: C,

@@ -2,11 +2,12 @@
 
 use relstore_model::{Error, Result, Value};
 
-use super::{Compound, Projection, Select};
+use super::{Compound, Derived, Projection, Select};
 use crate::executor::Executor;
 use crate::fragment::Fragment;
 use crate::prepared::Param;
 use crate::scope::Nil;
+use crate::table::{FilledBy, TableRef};
 use crate::types::Slot;
 
 /// A query, for statements that take one: [`exists`](crate::exists), [`in_array`](crate::in_array),
@@ -87,6 +88,18 @@ macro_rules! running {
         }
 
         impl<P, S> $query<'_, P, S, Nil> {
+            /// The query as a table of another, in `FROM` or in a join. `table` is the constant of a struct with `#[derive(Table)]` whose
+            /// fields are the columns of the query, in order; the table need not exist.
+            pub fn as_table<C, Proof>(self, table: C) -> Derived<C>
+            where
+                C: TableRef,
+                P: Projection<S, Proof>,
+                C::Model: FilledBy<P::Row>,
+            {
+                let _ = table;
+                Derived::new(self.to_fragment())
+            }
+
             /// The statement's text and its parameters, without running it. What a prepared statement is called with is NULL here.
             pub fn to_sql<Proof>(&self) -> (String, Vec<Value>)
             where

@@ -2,6 +2,7 @@
 
 // Each test file uses its own part.
 #![allow(dead_code)]
+#![allow(clippy::unwrap_used, reason = "a test may unwrap")]
 
 pub(crate) mod sqlite;
 

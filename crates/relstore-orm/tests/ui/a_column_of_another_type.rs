@@ -1,24 +1,10 @@
 //! Two columns of different types.
 
-use relstore_orm::{Executor, Table, Typed, eq};
+use relstore_orm::{Executor, Typed, eq};
 
-#[derive(Table)]
-#[table(name = "airports")]
-struct Airport {
-    #[column(primary_key)]
-    faa: String,
-    name: String,
-    altitude: Option<i64>,
-}
-
-#[derive(Table)]
-#[table(name = "flights")]
-struct Flight {
-    #[column(primary_key)]
-    id: i64,
-    dest: String,
-    delay: i64,
-}
+#[path = "support/tables.rs"]
+mod tables;
+use tables::*;
 
 fn wrong(store: &dyn Executor) -> relstore_model::Result<()> {
     store.select().from(flights).inner_join(airports, eq(flights.id, airports.faa)).all()?;

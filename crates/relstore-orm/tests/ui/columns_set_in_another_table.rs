@@ -1,24 +1,10 @@
 //! One table's columns set in another.
 
-use relstore_orm::{Executor, Table, Typed};
+use relstore_orm::{Executor, Typed};
 
-#[derive(Table)]
-#[table(name = "airports")]
-struct Airport {
-    #[column(primary_key)]
-    faa: String,
-    name: String,
-    altitude: Option<i64>,
-}
-
-#[derive(Table)]
-#[table(name = "flights")]
-struct Flight {
-    #[column(primary_key)]
-    id: i64,
-    dest: String,
-    delay: i64,
-}
+#[path = "support/tables.rs"]
+mod tables;
+use tables::*;
 
 fn wrong(store: &dyn Executor) -> relstore_model::Result<()> {
     store.update(flights).set(AirportSet::new().name("O'Hare")).execute()?;

@@ -4,208 +4,25 @@
 //! number of rows changed. A call builds no SQL and allocates nothing but its result: the arguments are borrowed or moved into a buffer on
 //! the stack, and an executor may keep what it knows of the statement by [`Held::id`].
 
+mod argument;
+mod reader;
+
+pub use argument::{Argument, Arguments, Param, Params};
+
 use std::marker::PhantomData;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use relstore_model::{Error, Result, Value, ValueRef};
+use relstore_model::{Error, Result, ValueRef};
 
 use crate::executor::Executor;
 use crate::fragment::Fragment;
-use crate::scope::Nil;
-use crate::select::{Compound, Projection, Select};
-use crate::types::{ColumnType, IntoValue, Slot, SqlType, Unfit, refused};
+use crate::types::Slot;
+use argument::Given;
+use reader::Read;
 
 /// How many `?` a call binds without an allocation.
 const FEW: usize = 16;
-
-/// A parameter of a prepared statement: it stands where a value of type `V` does.
-pub struct Param<V> {
-    number: usize,
-    value: PhantomData<fn() -> V>,
-}
-
-impl<V> Param<V> {
-    pub(crate) fn number(self) -> usize {
-        self.number
-    }
-}
-
-impl<V> Clone for Param<V> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<V> Copy for Param<V> {}
-
-impl<V: ColumnType> IntoValue<V> for Param<V> {
-    fn into_value(self) -> Result<Slot, Unfit> {
-        Ok(Slot::Argument(self.number))
-    }
-}
-
-impl<V: SqlType> IntoValue<Option<V>> for Param<V> {
-    fn into_value(self) -> Result<Slot, Unfit> {
-        Ok(Slot::Argument(self.number))
-    }
-}
-
-/// The parameters of a statement: one [`Param`], a tuple of up to twelve, or `()`.
-pub trait Params: Sized {
-    /// The parameters, numbered from `next` on.
-    #[doc(hidden)]
-    fn numbered(next: &mut usize) -> Self;
-}
-
-impl<V> Params for Param<V> {
-    fn numbered(next: &mut usize) -> Self {
-        let number = *next;
-        *next += 1;
-        Self { number, value: PhantomData }
-    }
-}
-
-impl Params for () {
-    fn numbered(_: &mut usize) -> Self {}
-}
-
-macro_rules! params_tuple {
-    ($($V:ident $n:tt),+) => {
-        impl<$($V),+> Params for ($(Param<$V>,)+) {
-            fn numbered(next: &mut usize) -> Self {
-                ($(Param::<$V>::numbered(next),)+)
-            }
-        }
-    };
-}
-crate::tuples::each_tuple!(params_tuple);
-
-/// An argument, owned or borrowed.
-#[derive(Debug)]
-pub enum Bound<'a> {
-    /// As the caller has it.
-    Borrowed(ValueRef<'a>),
-    /// As it was made of the caller's.
-    Owned(Value),
-}
-
-/// A value for a parameter of type `V`.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` is no argument for a parameter of type `{V}`",
-    label = "a value of type `{V}` is expected"
-)]
-pub trait Argument<'a, V> {
-    /// What is bound.
-    ///
-    /// # Errors
-    /// As [`SqlType::into_cell`].
-    fn bound(self) -> Result<Bound<'a>, Unfit>;
-}
-
-impl<'a, V: ColumnType> Argument<'a, V> for V {
-    fn bound(self) -> Result<Bound<'a>, Unfit> {
-        self.encode().map(Bound::Owned)
-    }
-}
-
-impl<'a, V: SqlType> Argument<'a, Option<V>> for V {
-    fn bound(self) -> Result<Bound<'a>, Unfit> {
-        SqlType::into_cell(self).map(Bound::Owned)
-    }
-}
-
-macro_rules! borrowed_argument {
-    ($($from:ty => $column:ty, |$value:ident| $cell:expr;)+) => { $(
-        impl<'a> Argument<'a, $column> for &'a $from {
-            fn bound(self) -> Result<Bound<'a>, Unfit> {
-                let $value = self;
-                Ok(Bound::Borrowed($cell))
-            }
-        }
-
-        impl<'a> Argument<'a, Option<$column>> for &'a $from {
-            fn bound(self) -> Result<Bound<'a>, Unfit> {
-                Argument::<'a, $column>::bound(self)
-            }
-        }
-    )+ };
-}
-borrowed_argument! {
-    str => String, |text| ValueRef::Text(text.as_bytes());
-    String => String, |text| ValueRef::Text(text.as_bytes());
-    [u8] => Vec<u8>, |bytes| ValueRef::Blob(bytes);
-    Vec<u8> => Vec<u8>, |bytes| ValueRef::Blob(bytes);
-}
-
-/// Values for the parameters `Ps`: one value for one [`Param`], a tuple for a tuple.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` are no arguments for the parameters `{Ps}`",
-    label = "as many values as there are parameters are expected, of their types and in their order"
-)]
-pub trait Arguments<'a, Ps> {
-    /// Appends them.
-    ///
-    /// # Errors
-    /// `Constraint` if a value fits no cell.
-    #[doc(hidden)]
-    fn bind(self, into: &mut Arguments12<'a>) -> Result<()>;
-}
-
-/// Room for the arguments of a call.
-#[doc(hidden)]
-pub struct Arguments12<'a> {
-    list: [Bound<'a>; 12],
-    count: usize,
-}
-
-impl<'a> Arguments12<'a> {
-    fn new() -> Self {
-        Self { list: [const { Bound::Borrowed(ValueRef::Null) }; 12], count: 0 }
-    }
-
-    fn push<V: ColumnType>(&mut self, argument: impl Argument<'a, V>) -> Result<()> {
-        let number = self.count;
-        self.list[number] = argument.bound().map_err(|unfit| refused(&unfit, V::EXPECTED, "(argument)", &number.to_string()))?;
-        self.count += 1;
-        Ok(())
-    }
-
-    /// The cell that fills `slot`.
-    fn cell<'b>(&'b self, slot: &'b Slot) -> ValueRef<'b> {
-        match slot {
-            Slot::Value(value) => value.as_ref(),
-            Slot::Argument(number) => match &self.list[*number] {
-                Bound::Borrowed(cell) => *cell,
-                Bound::Owned(value) => value.as_ref(),
-            },
-        }
-    }
-}
-
-impl<'a> Arguments<'a, ()> for () {
-    fn bind(self, _: &mut Arguments12<'a>) -> Result<()> {
-        Ok(())
-    }
-}
-
-impl<'a, V: ColumnType, A: Argument<'a, V>> Arguments<'a, Param<V>> for A {
-    fn bind(self, into: &mut Arguments12<'a>) -> Result<()> {
-        into.push::<V>(self)
-    }
-}
-
-macro_rules! arguments_tuple {
-    ($($A:ident $V:ident $n:tt),+) => {
-        impl<'a, $($V: ColumnType, $A: Argument<'a, $V>),+> Arguments<'a, ($(Param<$V>,)+)> for ($($A,)+) {
-            fn bind(self, into: &mut Arguments12<'a>) -> Result<()> {
-                $( into.push::<$V>(self.$n)?; )+
-                Ok(())
-            }
-        }
-    };
-}
-crate::tuples::each_proven_tuple!(arguments_tuple);
 
 /// The text of a statement that is held for many calls.
 #[derive(Debug)]
@@ -325,7 +142,7 @@ impl<'e, Ps, K: Outcome> Prepared<'e, Ps, K> {
     /// Calls `run` with the parameters that `arguments` give.
     fn bound<'a, A: Arguments<'a, Ps>, T>(&self, arguments: A, run: impl FnOnce(&Inner<K>, &[ValueRef<'_>]) -> Result<T>) -> Result<T> {
         let inner = &*self.statement.0;
-        let mut given = Arguments12::new();
+        let mut given = Given::new();
         arguments.bind(&mut given)?;
         if inner.slots.len() > FEW {
             let params: Vec<ValueRef<'_>> = inner.slots.iter().map(|slot| given.cell(slot)).collect();
@@ -395,53 +212,6 @@ impl<Ps> Prepared<'_, Ps, Changes> {
     }
 }
 
-/// Reads the rows of a held query. Each way of reading is one function, so that a row costs one call through a pointer.
-#[doc(hidden)]
-pub trait Read<Row>: Send + Sync {
-    fn all(&self, executor: &dyn Executor, held: &Held, params: &[ValueRef<'_>]) -> Result<Vec<Row>>;
-    /// The first row, and how many there were.
-    fn first(&self, executor: &dyn Executor, held: &Held, params: &[ValueRef<'_>]) -> Result<(Option<Row>, u64)>;
-    fn each(&self, executor: &dyn Executor, held: &Held, params: &[ValueRef<'_>], each: &mut dyn FnMut(Row) -> Result<()>) -> Result<()>;
-}
-
-struct Reader<P, S, Proof> {
-    projection: P,
-    scope: PhantomData<fn() -> (S, Proof)>,
-}
-
-impl<P: Projection<S, Proof> + Send + Sync, S, Proof> Read<P::Row> for Reader<P, S, Proof> {
-    fn all(&self, executor: &dyn Executor, held: &Held, params: &[ValueRef<'_>]) -> Result<Vec<P::Row>> {
-        let mut rows = Vec::new();
-        executor.query_held(held, params, &mut |cells| {
-            rows.push(self.projection.decode(cells, 0)?);
-            Ok(())
-        })?;
-        Ok(rows)
-    }
-
-    fn first(&self, executor: &dyn Executor, held: &Held, params: &[ValueRef<'_>]) -> Result<(Option<P::Row>, u64)> {
-        let (mut first, mut row_count) = (None, 0);
-        executor.query_held(held, params, &mut |cells| {
-            if row_count == 0 {
-                first = Some(self.projection.decode(cells, 0)?);
-            }
-            row_count += 1;
-            Ok(())
-        })?;
-        Ok((first, row_count))
-    }
-
-    fn each(
-        &self,
-        executor: &dyn Executor,
-        held: &Held,
-        params: &[ValueRef<'_>],
-        each: &mut dyn FnMut(P::Row) -> Result<()>,
-    ) -> Result<()> {
-        executor.query_held(held, params, &mut |cells| each(self.projection.decode(cells, 0)?))
-    }
-}
-
 /// What [`Typed::prepare`](crate::Typed::prepare) takes: a query, an update, a delete, or an insert of one row.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is no statement to prepare",
@@ -457,29 +227,6 @@ pub trait Preparable<'e, Proof> {
     /// As [`Typed::prepare`](crate::Typed::prepare).
     fn prepare<Ps>(self) -> Result<Prepared<'e, Ps, Self::Outcome>>;
 }
-
-macro_rules! preparable_query {
-    ($query:ident) => {
-        impl<'e, P, S, Proof> Preparable<'e, Proof> for $query<'e, P, S, Nil>
-        where
-            P: Projection<S, Proof> + Send + Sync + 'static,
-            P::Row: 'static,
-            S: 'static,
-            Proof: 'static,
-        {
-            type Outcome = Rows<P::Row>;
-
-            fn prepare<Ps>(self) -> Result<Prepared<'e, Ps, Rows<P::Row>>> {
-                let (executor, statement) = (self.executor(), self.to_fragment());
-                let reader = Reader { projection: self.into_projection(), scope: PhantomData::<fn() -> (S, Proof)> };
-                let reader: Box<dyn Read<P::Row>> = Box::new(reader);
-                Prepared::new(executor, statement, reader)
-            }
-        }
-    };
-}
-preparable_query!(Select);
-preparable_query!(Compound);
 
 /// A statement that changes rows, prepared.
 pub(crate) fn prepared_write<'e, Ps>(executor: &'e dyn Executor, statement: Fragment) -> Result<Prepared<'e, Ps, Changes>> {
