@@ -56,6 +56,8 @@ pub(crate) struct Authorizer {
     is_internal: AtomicBool,
     /// A statement that changes the shape was prepared since this was last asked.
     saw_ddl: AtomicBool,
+    /// The table of the store that a `DROP TABLE` prepared since this was last asked drops.
+    dropped: Mutex<Option<String>>,
     /// The way out of what was refused last.
     refused: Mutex<Option<&'static str>>,
 }
@@ -79,7 +81,13 @@ impl Authorizer {
 
     /// Whether a statement that changes the shape was prepared since the last call.
     pub(crate) fn take_saw_ddl(&self) -> bool {
-        self.saw_ddl.swap(false, Ordering::Relaxed)
+        // A look is cheaper than a swap, and the answer is almost always no.
+        self.saw_ddl.load(Ordering::Relaxed) && self.saw_ddl.swap(false, Ordering::Relaxed)
+    }
+
+    /// The table that a `DROP TABLE` prepared since the last call drops.
+    pub(crate) fn take_dropped(&self) -> Option<String> {
+        self.dropped.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// Adds the way out to the error of a statement that was refused.
@@ -110,6 +118,11 @@ impl Authorizer {
             self.saw_ddl.store(true, Ordering::Relaxed);
             allow_if(!table.to_ascii_lowercase().starts_with(relstore_model::identifier::RESERVED_PREFIX))
         };
+        if let AuthAction::DropTable { table_name } = context.action
+            && context.database_name == Some("main")
+        {
+            *self.dropped.lock().unwrap_or_else(PoisonError::into_inner) = Some(table_name.to_owned());
+        }
         match context.action {
             AuthAction::Transaction { .. } | AuthAction::Savepoint { .. } | AuthAction::Attach { .. } | AuthAction::Detach { .. } => {
                 Authorization::Deny

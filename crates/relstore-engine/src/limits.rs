@@ -143,11 +143,13 @@ impl Database {
             let asked = Arc::clone(&watch);
             let failed = |e: rusqlite::Error| crate::sqlite::from_sqlite(&e, sql);
             reader.connection.inner.progress_handler(STEPS, Some(move || asked.look() != Stop::No)).map_err(failed)?;
-            let result = reader.query_each(sql, params, &mut counted);
+            let result = reader.try_each(sql, params, true, &mut counted, &|| self.settle());
             reader.connection.inner.progress_handler(0, None::<fn() -> bool>).map_err(failed)?;
             result
         });
-        result.map_err(|e| watch.explain(crate::database::explained(e, &self.schema()), options))
+        result
+            .and_then(|columns| columns.ok_or_else(|| crate::database::writes(sql)))
+            .map_err(|e| watch.explain(crate::database::explained(e, &self.schema()), options))
     }
 }
 

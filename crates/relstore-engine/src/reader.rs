@@ -56,9 +56,20 @@ impl Reader {
                 self.hide()?;
             }
             let text = plan.as_ref().and_then(|p| p.text.as_deref()).unwrap_or(sql);
-            let prepared = self.connection.inner.prepare_cached(text).map_err(|e| self.authorizer.explain(from_sqlite(&e, sql)))?;
-            Ok(prepared.readonly())
+            Ok(self.prepare(text, sql)?.readonly())
         })
+    }
+
+    /// Prepares `text`, which stands for `sql`.
+    fn prepare(&self, text: &str, sql: &str) -> Result<rusqlite::CachedStatement<'_>> {
+        let prepare = || self.connection.inner.prepare_cached(text);
+        let again = |_| {
+            // SQLite judges it by the shape that it knows, and looks whether that is still so when the statement runs. Nothing is wrong with
+            // a statement that fits the shape of now, which a look into the file makes known.
+            self.connection.inner.query_row("/*rs*/ SELECT count(*) FROM main.sqlite_schema", [], |_| Ok(()))?;
+            prepare()
+        };
+        prepare().or_else(again).map_err(|e| self.authorizer.explain(from_sqlite(&e, sql)))
     }
 
     /// The tables that must be wholly hot before the statement can be read.
@@ -69,39 +80,63 @@ impl Reader {
         })
     }
 
-    /// Runs a query and gives each row to `each`; gives the names of the columns.
-    pub(crate) fn query_each(&self, sql: &str, params: &[Value], each: Each<'_>) -> Result<Vec<String>> {
+    /// Runs the statement and gives each row to `each`, if it only reads; gives the names of the columns if they are asked for. `None` if it
+    /// writes: it was not run. `settle` is called once, when the statement has its snapshot and `each` has seen nothing.
+    pub(crate) fn try_each(
+        &self,
+        sql: &str,
+        params: &[Value],
+        with_columns: bool,
+        each: Each<'_>,
+        settle: &dyn Fn() -> Result<()>,
+    ) -> Result<Option<Vec<String>>> {
         let sql = sql::trimmed(sql);
         loop {
             let number = self.shadow.tier().settled();
-            let done = self.shadow_snapshot(|| self.try_query(sql, params, each, || self.shadow.tier().is_at(number)))?;
-            if let Some(columns) = done {
-                return Ok(columns);
+            let is_settled = || Ok(self.shadow.tier().is_at(number) && settle().map(|()| true)?);
+            match self.shadow_snapshot(|| self.try_once(sql, params, with_columns, each, is_settled))? {
+                Attempt::Done(columns) => return Ok(Some(columns)),
+                Attempt::Writes => return Ok(None),
+                Attempt::Overtaken => {}
             }
         }
     }
 
-    /// As [`Reader::query_each`]; `None` if rows moved between the tiers just as the snapshot was opened, and nothing was given to `each`.
-    fn try_query(&self, sql: &str, params: &[Value], each: Each<'_>, is_settled: impl FnOnce() -> bool) -> Result<Option<Vec<String>>> {
+    fn try_once(
+        &self,
+        sql: &str,
+        params: &[Value],
+        with_columns: bool,
+        each: Each<'_>,
+        is_settled: impl FnOnce() -> Result<bool>,
+    ) -> Result<Attempt> {
         if !self.shadow.is_empty() {
             let plan = self.shadow.plan(sql);
-            if !plan.reload.is_empty() {
+            if plan.is_bare || !plan.reload.is_empty() {
+                self.hide()?;
+            }
+            let text = plan.text.as_deref().unwrap_or(sql);
+            if plan.text.is_some() || !plan.reload.is_empty() {
+                let statement = self.prepare(text, sql)?;
+                if !statement.readonly() {
+                    return Ok(Attempt::Writes);
+                }
                 return Err(Error::unsupported("the statement asks for what a table with evicted rows cannot answer")
                     .with("sql", sql)
                     .with_hint("name the key column where it says rowid, or open the store for writing"));
             }
-            if plan.is_bare {
-                self.hide()?;
-            }
         }
-        let prepared = self.connection.inner.prepare_cached(sql);
-        let mut statement = prepared.map_err(|e| self.authorizer.explain(from_sqlite(&e, sql)))?;
+        let mut statement = self.prepare(sql, sql)?;
         if !statement.readonly() {
-            return Err(Error::invalid("the statement writes").with("sql", sql).with_hint("run it with execute, or in a transaction"));
+            return Ok(Attempt::Writes);
         }
         let result = step(&mut statement, sql, params, each, is_settled).map_err(|e| self.shadow.explain(e));
         self.rows_scanned.set(rows_scanned(&statement, sql));
-        result
+        if !result? {
+            return Ok(Attempt::Overtaken);
+        }
+        // Asked last: where the schema changed, SQLite prepared the statement again in its first step, and `*` is other columns than before.
+        Ok(Attempt::Done(if with_columns { column_names(&statement) } else { Vec::new() }))
     }
 
     /// How many rows the last query met in scans of whole tables.
@@ -116,6 +151,50 @@ impl Reader {
         // A transaction that has only read ends without an error, or has ended.
         let _ = self.authorizer.internally(|| self.connection.execute("/*rs*/ COMMIT", &[]));
         result
+    }
+
+    /// Begins a read transaction that lasts until [`Reader::release`], with the temp objects showing what is cold in its snapshot. `look`
+    /// is the first look at the file, which opens it.
+    pub(crate) fn hold<T>(&self, look: impl Fn(&Connection) -> Result<T>) -> Result<T> {
+        loop {
+            let number = self.shadow.tier().settled();
+            if !self.is_follower {
+                self.shadow_snapshot(|| Ok(()))?;
+            }
+            self.authorizer.internally(|| self.connection.execute("/*rs*/ BEGIN", &[]))?;
+            let seen = if self.is_follower { self.show_what_is_in_file() } else { Ok(()) }.and_then(|()| self.held(&look));
+            match seen {
+                Ok(seen) if self.shadow.tier().is_at(number) => return Ok(seen),
+                Ok(_) => self.release(),
+                Err(error) => {
+                    self.release();
+                    return Err(error);
+                }
+            }
+        }
+    }
+
+    /// Runs a statement of the engine's own in the read transaction.
+    pub(crate) fn held<T>(&self, run: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+        self.authorizer.internally(|| run(&self.connection))
+    }
+
+    /// As [`Reader::try_each`], in the read transaction that [`Reader::hold`] began.
+    pub(crate) fn query_held(&self, sql: &str, params: &[Value], each: Each<'_>) -> Result<Vec<String>> {
+        // A statement before may have hidden them.
+        if !self.shadow.shows(&self.shadow.cold()) {
+            self.show(&self.shadow.cold())?;
+        }
+        match self.try_once(sql::trimmed(sql), params, true, each, || Ok(true))? {
+            Attempt::Done(columns) => Ok(columns),
+            Attempt::Writes | Attempt::Overtaken => Err(crate::database::writes(sql)),
+        }
+    }
+
+    /// Ends the read transaction.
+    pub(crate) fn release(&self) {
+        // A transaction that has only read ends without an error, or has ended.
+        let _ = self.held(|c| c.execute("/*rs*/ COMMIT", &[]));
     }
 
     /// Makes the temp objects show what is cold and runs `run`; a follower does both in one read transaction.
@@ -134,21 +213,23 @@ impl Reader {
 
     fn follow<T>(&self, run: impl FnOnce() -> Result<T>) -> Result<T> {
         self.authorizer.internally(|| self.connection.execute("/*rs*/ BEGIN", &[]))?;
-        let follow = || {
-            let generation = self.authorizer.internally(|| eviction::generation_in_file(&self.connection))?;
-            if generation != self.generation.get() {
-                let load = || eviction::load(&self.connection, &catalog::newest(&self.connection)?);
-                self.show(&self.authorizer.internally(load)?)?;
-                self.generation.set(generation);
-            } else if !self.shadow.shows(&self.shadow.cold()) {
-                self.show(&self.shadow.cold())?;
-            }
-            run()
-        };
-        let result = follow();
+        let result = self.show_what_is_in_file().and_then(|()| run());
         // As above. It ends before the next statement, so a row handler may run other statements meanwhile on other connections.
         let _ = self.authorizer.internally(|| self.connection.execute("/*rs*/ COMMIT", &[]));
         result
+    }
+
+    /// Makes a follower's temp objects show what is cold in the snapshot that the connection reads.
+    fn show_what_is_in_file(&self) -> Result<()> {
+        let generation = self.authorizer.internally(|| eviction::generation_in_file(&self.connection))?;
+        if generation != self.generation.get() {
+            let load = || eviction::load(&self.connection, &catalog::newest(&self.connection)?);
+            self.show(&self.authorizer.internally(load)?)?;
+            self.generation.set(generation);
+        } else if !self.shadow.shows(&self.shadow.cold()) {
+            self.show(&self.shadow.cold())?;
+        }
+        Ok(())
     }
 
     fn show(&self, cold: &Arc<Cold>) -> Result<()> {
@@ -182,20 +263,34 @@ pub(crate) fn rows_scanned(statement: &rusqlite::Statement<'_>, sql: &str) -> u6
 /// What is done with each row.
 pub(crate) type Each<'a> = &'a mut dyn FnMut(&[ValueRef<'_>]) -> Result<()>;
 
-/// Binds, steps, and gives each row to `each`; gives the names of the columns. `is_settled` is asked once, when the statement has opened its
-/// snapshot and `each` has seen nothing yet; if it says no, the statement stops there and the answer is `None`.
+/// What became of an attempt to read.
+enum Attempt {
+    Done(Vec<String>),
+    /// The statement writes.
+    Writes,
+    /// Rows moved between the tiers just as the snapshot was opened; nothing was given to the caller.
+    Overtaken,
+}
+
+/// The names of the statement's columns.
+pub(crate) fn column_names(statement: &rusqlite::Statement<'_>) -> Vec<String> {
+    statement.column_names().into_iter().map(str::to_owned).collect()
+}
+
+/// Binds, steps, and gives each row to `each`. `is_settled` is asked once, when the statement has opened its snapshot and `each` has seen
+/// nothing yet; if it says no, the statement stops there and so is the answer.
 pub(crate) fn step(
     statement: &mut rusqlite::Statement<'_>,
     sql: &str,
     params: &[Value],
     each: Each<'_>,
-    is_settled: impl FnOnce() -> bool,
-) -> Result<Option<Vec<String>>> {
+    is_settled: impl FnOnce() -> Result<bool>,
+) -> Result<bool> {
     let mut rows = statement.query(params_from_iter(params.iter().map(Bound))).map_err(|e| from_sqlite(&e, sql))?;
     let mut cells: Vec<ValueRef<'_>> = Vec::new();
     let mut next = rows.next();
-    if !is_settled() {
-        return Ok(None);
+    if !is_settled()? {
+        return Ok(false);
     }
     while let Some(row) = next.map_err(|e| from_sqlite(&e, sql))? {
         let mut cells_of_row = reuse(cells);
@@ -206,9 +301,7 @@ pub(crate) fn step(
         cells = reuse(cells_of_row);
         next = rows.next();
     }
-    drop(rows);
-    // Asked last: where the schema changed, SQLite prepared the statement again in its first step, and `*` is other columns than before.
-    Ok(Some(statement.column_names().map(str::to_owned).collect()))
+    Ok(true)
 }
 
 /// The vector's allocation, empty, for cells of another lifetime. The compiler turns it into nothing.

@@ -63,18 +63,19 @@ impl Database {
     /// # Errors
     /// `Unavailable` if the handle reads only; as the disk and the cold source give them. Nothing is logged then.
     pub fn reconcile(&self) -> Result<Reconciled> {
-        let report = {
+        let (report, committed) = {
             let writer = self.lock_writer()?;
             writer.begin_unchecked()?;
             // Sees what the other program did last, so that the next transaction does not find it again.
             let result = writer.is_trusted().and_then(|_| writer.reconcile());
             let mut report = result.inspect_err(|_| writer.rollback())?;
-            let committed = writer.commit()?;
+            let committed = writer.commit(None)?;
             writer.trust_again();
             report.lsn = committed.lsn;
-            self.publish(&committed);
-            report
+            self.announce(&committed);
+            (report, committed)
         };
+        self.acknowledge(&committed)?;
         self.fold_statistics()?;
         Ok(report)
     }

@@ -12,7 +12,7 @@ use relstore_model::{Error, Result};
 
 use crate::catalog;
 use crate::lock::Leaving;
-use crate::sqlite::{Connection, from_sqlite};
+use crate::sqlite::{Connection, from_sqlite, raw};
 use crate::writer::Writer;
 
 /// What is known.
@@ -32,13 +32,16 @@ pub(crate) struct Trust {
     belief: RefCell<Belief>,
     /// `PRAGMA data_version` of the writing connection when it was last looked at.
     data_version: Cell<i64>,
+    /// The version of the content when this connection's last transaction ended: if it is still that one, nobody has written.
+    content_version: Cell<Option<u32>>,
     /// Told to the lock, which seals the files when they are closed.
     leaving: Arc<Leaving>,
 }
 
 impl Trust {
     pub(crate) fn new(connection: &Connection, belief: Belief, leaving: Arc<Leaving>) -> Result<Self> {
-        let this = Self { belief: RefCell::new(Belief::Suspect), data_version: Cell::new(data_version(connection)?), leaving };
+        let data_version = Cell::new(data_version(connection)?);
+        let this = Self { belief: RefCell::new(Belief::Suspect), data_version, content_version: Cell::new(None), leaving };
         this.set(belief);
         Ok(this)
     }
@@ -52,6 +55,11 @@ impl Trust {
         *self.belief.borrow_mut() = belief;
     }
 
+    /// This connection's transaction has ended: what it changed is no suspicion.
+    pub(crate) fn ended(&self, connection: &Connection) {
+        self.content_version.set(raw::content_version(&connection.inner));
+    }
+
     /// Something went wrong that the next writer must look at.
     pub(crate) fn doubt(&self) {
         self.set(Belief::Suspect);
@@ -59,6 +67,11 @@ impl Trust {
 
     /// Whether nobody else has committed since this was last asked, and all is well. Asked in each write transaction.
     fn holds(&self, connection: &Connection) -> Result<bool> {
+        // SQLite looks at the file when a transaction begins: outside of one the version is that of long ago.
+        let content_version = if connection.inner.is_autocommit() { None } else { raw::content_version(&connection.inner) };
+        if content_version.is_some() && content_version == self.content_version.get() && *self.belief.borrow() == Belief::Trusted {
+            return Ok(true);
+        }
         let version = data_version(connection)?;
         if version != self.data_version.get() {
             self.data_version.set(version);
@@ -108,7 +121,7 @@ impl Writer {
     /// The tables whose rows are not those that the log says, and `schema` if that is not.
     pub(crate) fn divergence(&self) -> Result<Vec<String>> {
         let schema = self.schema();
-        if self.internally(|c| catalog::evolved(c, &schema))?.is_some() {
+        if self.internally(|c| catalog::evolved(c, &schema, None))?.is_some() {
             return Ok(vec!["schema".to_owned()]);
         }
         let tallies = self.tallies()?;

@@ -1,12 +1,21 @@
-//! The public form of a change: `UnifiedEvent`, and a commit as events.
+//! The public form of a change: `UnifiedEvent`. A commit becomes events by [`Selection`], which says of which changes and how much of them.
+
+mod row;
+mod selection;
+#[cfg(test)]
+mod tests;
+mod virtual_cells;
+
+use std::borrow::Cow;
 
 use serde::Serialize;
 use serde_json::{Map, Value as Json};
 
-use crate::change::codec::{ChangeRef, Reader, RowRef};
-use crate::lsn::ulid_of;
+pub use selection::{Selection, SnapshotPlace, events_of};
+pub use virtual_cells::{VirtualCells, WithoutVirtualCells};
+
 use crate::types::json::to_json;
-use crate::{Change, Commit, Lsn, Namespace, Op, Result, Schema, Table, TxId, ValueRef};
+use crate::{Lsn, Namespace, Table, ValueRef};
 
 /// Which columns an update's `before` and `after` hold.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -18,7 +27,7 @@ pub enum Images {
     Full,
 }
 
-/// The event that a mutation emits.
+/// The event that a mutation emits. Its JSON has the fields in this order, and leaves out those that are absent.
 ///
 /// The same change gives the same event each time it is read, its id included, so a consumer that sees it twice can tell.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -26,13 +35,17 @@ pub enum Images {
 pub struct UnifiedEvent {
     /// A ULID, unique and sortable by time.
     pub id: String,
-    /// `cdc.insert`, `cdc.update`, `cdc.delete`, `cdc.read` (a row of an initial snapshot), or `cdc.schema` (the shape changed).
+    /// `cdc.insert`, `cdc.update`, `cdc.delete`; `cdc.read`, a row of an initial snapshot; `cdc.schema`, the shape changed; `Noun.verb`, an
+    /// event of the program's domain.
     #[serde(rename = "type")]
-    pub event_type: &'static str,
+    pub event_type: Cow<'static, str>,
     /// When the transaction was committed, ISO 8601 in UTC.
     pub timestamp: String,
     /// The store.
     pub ns: Namespace,
+    /// What the request that made it is known by elsewhere, if that was given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub correlation_id: Option<String>,
     /// `c`, `u`, `d` or `r`; absent on a schema change.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub op: Option<&'static str>,
@@ -47,16 +60,25 @@ pub struct UnifiedEvent {
     /// Column values before: on update and delete.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub before: Option<Map<String, Json>>,
-    /// Column values after: on all but delete.
+    /// Column values after: on create, update and read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub after: Option<Map<String, Json>>,
+    /// One id for all changes of the transaction.
+    pub txid: String,
+    /// The position in the store's log. All rows of an initial snapshot stand at the position that it was taken at.
+    pub lsn: Lsn,
     /// The statement of a schema change.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sql: Option<String>,
-    /// One id for all changes of the transaction.
-    pub txid: String,
-    /// The position in the store's log.
-    pub lsn: Lsn,
+    /// Who did it: on domain events.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub actor: Option<Json>,
+    /// What it is about: on domain events.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub data: Option<Json>,
+    /// Who may see it, `user`, `team` or `public`: on domain events.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub visibility: Option<Cow<'static, str>>,
     /// What the event was made with.
     #[serde(rename = "_meta")]
     pub meta: Meta,
@@ -72,74 +94,6 @@ pub struct Meta {
     pub source: &'static str,
     /// How often delivery was tried before; 0 at first.
     pub retries: u32,
-}
-
-/// The events of one commit, in order. `schema` is the one in force at its first change; it is moved on by the changes of shape inside,
-/// so that after the call it is the one in force at the next commit.
-///
-/// # Errors
-/// `Corrupt` if the commit's bytes are no changes.
-pub fn events_of(namespace: &Namespace, commit: &Commit, schema: &mut std::sync::Arc<Schema>, images: Images) -> Result<Vec<UnifiedEvent>> {
-    let txid = TxId::derive(namespace, commit.timestamp, commit.lsn_first).to_string();
-    let timestamp = commit.timestamp.to_iso_millis();
-    let mut out = Vec::with_capacity(commit.count as usize);
-    let mut reader = Reader::new(&commit.packed);
-    let mut lsn = commit.lsn_first;
-    while let Some(change) = reader.next()? {
-        let mut event = UnifiedEvent {
-            id: ulid_of(namespace, commit.timestamp, lsn).to_string(),
-            event_type: "cdc.schema",
-            timestamp: timestamp.clone(),
-            ns: namespace.clone(),
-            op: None,
-            store: "relational",
-            table: None,
-            key: None,
-            before: None,
-            after: None,
-            sql: None,
-            txid: txid.clone(),
-            lsn,
-            meta: Meta { schema_version: schema.version, source: "relstore", retries: 0 },
-        };
-        match &change {
-            ChangeRef::Schema(_) => {
-                if let Change::Schema(new) = change.to_change()? {
-                    *schema = std::sync::Arc::new(new.schema);
-                    event.sql = Some(new.sql);
-                    event.meta.schema_version = schema.version;
-                }
-            }
-            ChangeRef::Row(row) => fill_row(&mut event, row, schema, images),
-        }
-        out.push(event);
-        lsn = lsn.next();
-    }
-    Ok(out)
-}
-
-fn fill_row(event: &mut UnifiedEvent, row: &RowRef<'_>, schema: &Schema, images: Images) {
-    event.event_type = match row.op {
-        Op::Create => "cdc.insert",
-        Op::Update => "cdc.update",
-        Op::Delete => "cdc.delete",
-        Op::Read => "cdc.read",
-    };
-    event.op = Some(row.op.letter());
-    let Some(table) = schema.by_id(row.table) else { return };
-    event.table = Some(table.name.clone());
-    event.key = Some(key_text(table, row.rowid, row.image()));
-    let object = |cells: &[ValueRef<'_>]| -> Map<String, Json> {
-        let wanted = |i: usize| row.op != Op::Update || images == Images::Full || row.is_changed(i);
-        let named = table.stored_columns().zip(cells).enumerate().filter(|(i, _)| wanted(*i));
-        named.map(|(_, (column, cell))| (column.name.clone(), to_json(column.logical, *cell))).collect()
-    };
-    if matches!(row.op, Op::Update | Op::Delete) {
-        event.before = Some(object(row.before));
-    }
-    if row.op != Op::Delete {
-        event.after = Some(object(row.after));
-    }
 }
 
 /// The key of a row as text: one column as its own text, several as a JSON array, none as the rowid. `image` has the cells of the
