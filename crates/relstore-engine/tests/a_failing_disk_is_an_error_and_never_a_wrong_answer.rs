@@ -10,7 +10,7 @@ mod faults;
 use std::path::Path;
 
 use common::{assert_log_is_true, replayed, state};
-use faults::{Note, Truth, assert_sound, open, prepare, transact, try_open};
+use faults::{Note, Truth, assert_sound, prepare, transact, try_open_keeping};
 use relstore_engine::{Database, Durability};
 use relstore_model::{Error, ErrorKind, Lsn};
 use relstore_testkit::Rng;
@@ -21,6 +21,15 @@ const TRANSACTIONS: u64 = 30;
 const BODY_MAX: u64 = 30_000;
 /// Where a call is made more often than this over the load, it fails at this many places; a sync at every one.
 const PLACES_MAX: u64 = 12;
+
+/// The whole log stays: it is what the store is held against.
+fn try_open(folder: &Path, durability: Durability) -> Result<Database, Error> {
+    try_open_keeping(folder, durability, u64::MAX)
+}
+
+fn open(folder: &Path, durability: Durability) -> Database {
+    try_open(folder, durability).unwrap_or_else(|e| panic!("the store does not open: {e:?}"))
+}
 
 /// One run of the load on a disk with a fault.
 struct Run<'a> {
