@@ -130,7 +130,7 @@ impl Reader {
             return Ok(Attempt::Writes);
         }
         let result = step(&mut statement, sql, params, each, is_settled).map_err(|e| self.shadow.explain(e));
-        self.rows_scanned.set(rows_scanned(&statement));
+        self.rows_scanned.set(rows_scanned(&statement, sql));
         if !result? {
             return Ok(Attempt::Overtaken);
         }
@@ -251,7 +251,11 @@ impl Reader {
 }
 
 /// How many rows the statement met in scans of whole tables since this was last asked: SQLite counts them anyway.
-pub(crate) fn rows_scanned(statement: &rusqlite::Statement<'_>) -> u64 {
+pub(crate) fn rows_scanned(statement: &rusqlite::Statement<'_>, sql: &str) -> u64 {
+    if sql.is_empty() {
+        // Nothing was prepared, and nothing has counted.
+        return 0;
+    }
     u64::try_from(statement.reset_status(rusqlite::StatementStatus::FullscanStep)).unwrap_or(0)
 }
 

@@ -476,7 +476,7 @@ impl Writer {
             self.record_late_ddl(text)?;
         }
         let columns = column_names(&statement);
-        let rows_scanned = rows_scanned(&statement);
+        let rows_scanned = rows_scanned(&statement, text);
         let rows_written = if statement.readonly() { 0 } else { self.connection.inner.total_changes().wrapping_sub(changes_before) };
         let wrote = rows_written != 0;
         Ok(Outcome {
