@@ -1,9 +1,11 @@
 //! What a sink is given: whole commits, in order, with what it takes to read them.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use relstore_engine::Database;
-use relstore_model::{Commit, Lsn, Namespace, Result, Schema};
+use relstore_engine::{Computed, Database};
+use relstore_model::event::Selection;
+use relstore_model::{Commit, Error, Lsn, Namespace, Result, Schema, UnifiedEvent};
 
 /// Whole commits of one store: contiguous, at least one.
 #[derive(Clone, Debug)]
@@ -14,6 +16,8 @@ pub struct ChangeBatch {
     pub commits: Vec<Commit>,
     /// The schemas in force at the first change of each commit, by version.
     pub schemas: BTreeMap<u32, Schema>,
+    /// How often its delivery was tried before.
+    pub retries: u32,
 }
 
 impl ChangeBatch {
@@ -32,7 +36,30 @@ impl ChangeBatch {
                 slot.insert((*db.schema_at(version)?).clone());
             }
         }
-        Ok(Some(Self { ns: ns.clone(), commits, schemas }))
+        Ok(Some(Self { ns: ns.clone(), commits, schemas, retries: 0 }))
+    }
+
+    /// The chosen events of each commit, in order; a commit of which nothing is chosen has none.
+    ///
+    /// # Errors
+    /// `Corrupt` if a commit's bytes are no changes.
+    pub fn events(&self, selection: &Selection) -> Result<Vec<Vec<UnifiedEvent>>> {
+        let mut schema: Option<Arc<Schema>> = None;
+        let computed = Computed::default();
+        let one = |commit: &Commit| {
+            let known = schema.take().filter(|s| s.version == commit.schema_version);
+            let mut in_force = match known {
+                Some(schema) => schema,
+                None => Arc::new(self.schemas.get(&commit.schema_version).cloned().ok_or_else(|| {
+                    Error::internal("a batch without the schema of its commit").with("schema_version", commit.schema_version)
+                })?),
+            };
+            let mut events = selection.events_of(&self.ns, commit, &mut in_force, &computed)?;
+            events.iter_mut().for_each(|event| event.meta.retries = self.retries);
+            schema = Some(in_force);
+            Ok(events)
+        };
+        self.commits.iter().map(one).collect()
     }
 
     /// The position of the last change.

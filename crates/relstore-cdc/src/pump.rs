@@ -43,18 +43,33 @@ impl Pump {
     /// What the sink gives: nothing is lost, and the next run goes on where this one stopped. `Corrupt` if the log is damaged.
     pub async fn run_until_caught_up(&mut self) -> Result<Shipped> {
         let mut shipped = Shipped::default();
-        let mut at = self.start().await?;
-        loop {
-            let (db, ns, bytes) = (Arc::clone(&self.db), self.ns.clone(), self.sink.batch_bytes());
-            let Some(batch) = blocking(move || ChangeBatch::read(&db, &ns, at, bytes)).await? else { break };
-            shipped.bytes += self.sink.deliver(&batch).await.map_err(|e| e.with("sink", self.sink.name()).with("ns", &self.ns))?;
-            shipped.batches += 1;
-            shipped.changes += batch.changes();
-            at = batch.lsn_last();
-            self.acknowledge(at).await?;
+        while let Some(one) = self.deliver_next(0).await? {
+            shipped.bytes += one.bytes;
+            shipped.batches += one.batches;
+            shipped.changes += one.changes;
         }
-        shipped.watermark = at;
+        shipped.watermark = self.start().await?;
         Ok(shipped)
+    }
+
+    /// Delivers one batch, if there is one, and moves the cursor.
+    pub(crate) async fn deliver_next(&mut self, retries: u32) -> Result<Option<Shipped>> {
+        let at = self.start().await?;
+        let (db, ns, bytes) = (Arc::clone(&self.db), self.ns.clone(), self.sink.batch_bytes());
+        let Some(mut batch) = blocking(move || ChangeBatch::read(&db, &ns, at, bytes)).await? else { return Ok(None) };
+        batch.retries = retries;
+        let bytes = self.sink.deliver(&batch).await.map_err(|e| e.with("sink", self.sink.name()).with("ns", &self.ns))?;
+        let watermark = batch.lsn_last();
+        self.acknowledge(watermark).await?;
+        Ok(Some(Shipped { batches: 1, changes: batch.changes(), bytes, watermark }))
+    }
+
+    pub(crate) fn database(&self) -> &Arc<Database> {
+        &self.db
+    }
+
+    pub(crate) fn sink(&self) -> &dyn Sink {
+        &*self.sink
     }
 
     async fn start(&mut self) -> Result<Lsn> {
@@ -86,6 +101,6 @@ impl Pump {
 }
 
 /// Runs what waits for the disk off the async threads.
-async fn blocking<T: Send + 'static>(run: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+pub(crate) async fn blocking<T: Send + 'static>(run: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
     tokio::task::spawn_blocking(run).await.unwrap_or_else(|e| Err(Error::internal("a background task failed").with_source(e)))
 }

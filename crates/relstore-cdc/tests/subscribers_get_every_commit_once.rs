@@ -86,3 +86,29 @@ fn subscribers_of_different_speed_do_not_disturb_each_other_or_the_writer() {
     slow.wait_for(db.high_water()).unwrap();
     assert_eq!(*counts.lock().unwrap(), [201, 201]);
 }
+
+#[test]
+fn a_commit_wakes_its_subscriber_and_no_wake_up_is_lost() {
+    let dir = tempfile::tempdir().unwrap();
+    let db = open(dir.path());
+    db.execute("CREATE TABLE t(id INTEGER PRIMARY KEY)", &[]).unwrap();
+    let (tell, told) = std::sync::mpsc::channel();
+    let subscription =
+        Subscription::start(Arc::clone(&db), Namespace::new("acme").unwrap(), db.high_water(), Images::Changed, move |events| {
+            tell.send(events[0].lsn).unwrap();
+        });
+    let subscription = subscription.unwrap();
+    for i in 0..2_000 {
+        if i % 7 == 0 {
+            // Sometimes it has gone to sleep, sometimes it is about to.
+            std::thread::yield_now();
+        }
+        db.execute("INSERT INTO t DEFAULT VALUES", &[]).unwrap();
+        // A sleeper looks after its cursor each second: one that was not woken would come only then.
+        let lsn = told.recv_timeout(std::time::Duration::from_millis(900)).unwrap_or_else(|e| panic!("commit {i}: {e}"));
+        assert_eq!(lsn, db.high_water());
+    }
+    drop(subscription);
+    db.execute("INSERT INTO t DEFAULT VALUES", &[]).unwrap();
+    assert!(told.recv().is_err(), "nothing after the end");
+}

@@ -7,19 +7,21 @@ use crate::sqlite::Connection;
 
 /// The tables that the engine keeps in the hot file.
 ///
-/// `_rs_log.lsn` is the last LSN of the commit. `_rs_outcome` has what transactions gave that
-/// were given an id. `_rs_schema` has every schema version. `_rs_cursor` says how far each consumer has come.
-/// `_rs_cold_file` lists the files of evicted rows, `_rs_reloaded` the rows among them that are hot again. `_rs_statistics` has a row a
-/// table (column 0, `count` its rows) and a row a column (`count` its NULLs), up to the change that `_rs_meta` calls `statistics_lsn`.
+/// `_rs_log.lsn` is the last LSN of the commit, `_rs_log.offset` how many bytes of changes were committed before it, ever. `_rs_outcome` has
+/// what transactions gave that were given an id. `_rs_schema` has every schema version. `_rs_cursor` says how far each consumer has come,
+/// whether it still owes its initial snapshot, and why it stopped. `_rs_cold_file` lists the files of evicted rows, `_rs_reloaded` the rows
+/// among them that are hot again. `_rs_statistics` has a row a table (column 0, `count` its rows) and a row a column (`count` its NULLs), up to
+/// the change that `_rs_meta` calls `statistics_lsn`.
 pub(crate) const ENGINE_TABLES: &str = "
 CREATE TABLE IF NOT EXISTS _rs_meta(key TEXT PRIMARY KEY, value ANY) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS _rs_log(
-  lsn INTEGER PRIMARY KEY, count INTEGER NOT NULL, ts INTEGER NOT NULL, schema_version INTEGER NOT NULL, txid TEXT, body BLOB NOT NULL)
-  STRICT;
+  lsn INTEGER PRIMARY KEY, count INTEGER NOT NULL, ts INTEGER NOT NULL, schema_version INTEGER NOT NULL, txid TEXT,
+  offset INTEGER NOT NULL, body BLOB NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS _rs_outcome(txid TEXT PRIMARY KEY, lsn INTEGER NOT NULL, ts INTEGER NOT NULL, outcome TEXT NOT NULL) STRICT;
 CREATE INDEX IF NOT EXISTS _rs_outcome_ts ON _rs_outcome(ts);
 CREATE TABLE IF NOT EXISTS _rs_schema(version INTEGER PRIMARY KEY, definition TEXT NOT NULL) STRICT;
-CREATE TABLE IF NOT EXISTS _rs_cursor(name TEXT PRIMARY KEY, lsn INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS _rs_cursor(
+  name TEXT PRIMARY KEY, lsn INTEGER NOT NULL, snapshot_due INTEGER NOT NULL DEFAULT 0, parked TEXT) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS _rs_cold_file(
   id INTEGER PRIMARY KEY, table_id INTEGER NOT NULL, path TEXT NOT NULL, dt TEXT NOT NULL, rows INTEGER NOT NULL,
   rowid_min INTEGER NOT NULL, rowid_max INTEGER NOT NULL, lsn INTEGER NOT NULL) STRICT;
@@ -34,6 +36,15 @@ CREATE TABLE IF NOT EXISTS _rs_statistics(
 pub(crate) fn newest(connection: &Connection) -> Result<Schema> {
     let rows = connection.query("/*rs*/ SELECT definition FROM main._rs_schema ORDER BY version DESC LIMIT 1", &[])?;
     rows.first().map_or_else(|| Ok(Schema::default()), parse)
+}
+
+/// The version of the newest schema kept in the file.
+pub(crate) fn newest_version(connection: &Connection) -> Result<u32> {
+    let rows = connection.query("/*rs*/ SELECT ifnull(max(version), 0) FROM main._rs_schema", &[])?;
+    match rows.first().and_then(|row| row.first()) {
+        Some(Value::Integer(version)) => u32::try_from(*version).map_err(|_| Error::corrupt("a schema version out of range")),
+        _ => Err(Error::corrupt("a schema version in the store is no number")),
+    }
 }
 
 /// The schema of this version.

@@ -6,9 +6,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, TryLockError};
 
 use relstore_model::{Clock, Commit, Error, ErrorKind, Lsn, Result, Schema, TxId, Value, ValueRef, identifier};
 
+use crate::cursor::Claimed;
 use crate::durability::Disk;
 use crate::eviction::Tier;
 use crate::group_commit::Queue;
+use crate::listeners::{Listeners, Listening};
 use crate::lock::WriterLock;
 use crate::log::LogRange;
 use crate::reader::{Reader, Rows, collect};
@@ -17,9 +19,6 @@ use crate::sqlite::Connection;
 use crate::transaction::Transaction;
 use crate::writer::{Committed, Outcome, Writer};
 use crate::{catalog, log};
-
-/// Told after each commit that changed something: the position of its last change.
-type Listener = Box<dyn Fn(Lsn) + Send + Sync>;
 
 /// One store's hot database. Share it by reference or in an `Arc`: writers wait for each other, readers for nobody.
 pub struct Database {
@@ -31,10 +30,13 @@ pub struct Database {
     tier: Arc<Tier>,
     schema: RwLock<Arc<Schema>>,
     high_water: AtomicU64,
-    listeners: RwLock<Vec<Listener>>,
+    listeners: Listeners,
+    claimed: Claimed,
     /// Statements that wait for the writer.
     queue: Queue,
     disk: Option<Arc<Disk>>,
+    /// One at a time makes commits known, so that listeners hear of rising positions.
+    publishing: Mutex<()>,
     _lock: Option<WriterLock>,
 }
 
@@ -86,9 +88,11 @@ impl Database {
             tier,
             schema: RwLock::new(schema),
             high_water: AtomicU64::new(lsn.get()),
-            listeners: RwLock::new(Vec::new()),
+            listeners: Listeners::default(),
+            claimed: Claimed::default(),
             queue: Queue::default(),
             disk,
+            publishing: Mutex::default(),
             _lock: lock,
         }
     }
@@ -97,6 +101,22 @@ impl Database {
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// How it was opened.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Whether it was opened for reading alone, so that commits are another process's and nobody is told of them.
+    #[must_use]
+    pub fn is_read_only(&self) -> bool {
+        self.writer.is_none()
+    }
+
+    pub(crate) fn claimed(&self) -> &Claimed {
+        &self.claimed
     }
 
     /// The schema in force.
@@ -113,9 +133,9 @@ impl Database {
 
     /// Calls `listener` after commits that changed something, on a committing thread, with the position up to which all is committed, and as
     /// safe as the store promises. Positions rise from call to call; one call may stand for several commits. It must be quick and must not
-    /// write to this database: the next writer waits for it.
-    pub fn on_commit(&self, listener: impl Fn(Lsn) + Send + Sync + 'static) {
-        self.listeners.write().unwrap_or_else(PoisonError::into_inner).push(Box::new(listener));
+    /// write to this database: the next writer waits for it. It is called until what this gives is dropped.
+    pub fn on_commit(&self, listener: impl Fn(Lsn) + Send + Sync + 'static) -> Listening {
+        self.listeners.add(listener)
     }
 
     /// Runs a query on a snapshot and collects its rows.
@@ -131,7 +151,7 @@ impl Database {
     /// # Errors
     /// As [`Database::query`], and whatever `each` gives.
     pub fn query_each(&self, sql: &str, params: &[Value], each: &mut dyn FnMut(&[ValueRef<'_>]) -> Result<()>) -> Result<Vec<String>> {
-        match self.read(sql, params, true, each)? {
+        match self.run_reading(sql, params, true, each)? {
             Some((columns, _)) => Ok(columns),
             None => Err(writes(sql)),
         }
@@ -144,7 +164,7 @@ impl Database {
     /// As [`Database::query`] and [`Database::transaction`].
     pub fn execute(&self, sql: &str, params: &[Value]) -> Result<Outcome> {
         let mut rows = Vec::new();
-        let columns = self.read(sql, params, true, &mut |cells| {
+        let columns = self.run_reading(sql, params, true, &mut |cells| {
             rows.push(cells.iter().map(|c| c.to_value()).collect());
             Ok(())
         });
@@ -162,7 +182,7 @@ impl Database {
     /// # Errors
     /// As [`Database::execute`], and whatever `each` gives.
     pub fn execute_each(&self, sql: &str, params: &[Value], each: &mut dyn FnMut(&[ValueRef<'_>]) -> Result<()>) -> Result<Outcome> {
-        if self.read(sql, params, false, each)?.is_some() {
+        if self.run_reading(sql, params, false, each)?.is_some() {
             return Ok(Outcome::default());
         }
         self.write(|writer| Transaction::new(writer).execute_each(sql, params, each))
@@ -170,7 +190,7 @@ impl Database {
 
     /// Runs the statement if it only reads, and gives the names of its columns if they are asked for, and how many rows it scanned; `None` if it
     /// writes.
-    fn read(
+    fn run_reading(
         &self,
         sql: &str,
         params: &[Value],
@@ -238,13 +258,10 @@ impl Database {
     }
 
     fn publish(&self, lsn: Lsn) {
-        // One at a time: a listener hears of rising positions.
-        let listeners = self.listeners.write().unwrap_or_else(PoisonError::into_inner);
+        let _publishing = self.publishing.lock().unwrap_or_else(PoisonError::into_inner);
         let before = self.high_water.fetch_max(lsn.get(), Ordering::AcqRel);
         if before < lsn.get() {
-            for listener in listeners.iter() {
-                listener(lsn);
-            }
+            self.listeners.tell(lsn);
         }
     }
 
@@ -306,46 +323,6 @@ impl Database {
         self.with_reader(|reader| catalog::at_version(&reader.connection, version)).map(Arc::new)
     }
 
-    /// Where the durable consumer `name` stands; [`Lsn::ZERO`] for a new one.
-    ///
-    /// # Errors
-    /// `Unavailable` or `Corrupt` by the disk.
-    pub fn cursor(&self, name: &str) -> Result<Lsn> {
-        self.with_reader(|reader| log::cursor(&reader.connection, name))
-    }
-
-    /// All durable consumers and where they stand, by name.
-    ///
-    /// # Errors
-    /// `Unavailable` or `Corrupt` by the disk.
-    pub fn cursors(&self) -> Result<Vec<(String, Lsn)>> {
-        self.with_reader(|reader| log::cursors(&reader.connection))
-    }
-
-    /// Moves a durable consumer forward to `to`: it has finished everything up to there.
-    ///
-    /// # Errors
-    /// `Unavailable` or `Corrupt` by the disk; `Closed` after a failed fsync.
-    ///
-    /// # Panics
-    /// If `to` lies beyond the last commit: nobody can have finished what did not happen.
-    pub fn advance_cursor(&self, name: &str, to: Lsn) -> Result<()> {
-        let writer = self.lock_writer()?;
-        assert!(to <= writer.last_lsn(), "a consumer cannot be ahead of the log");
-        writer.write_apart(|c| log::advance_cursor(c, name, to))
-    }
-
-    /// Deletes the part of the log that every durable consumer has passed, except what [`Settings::log_retained_bytes`] keeps. Gives how
-    /// many commits went.
-    ///
-    /// # Errors
-    /// `Unavailable` or `Corrupt` by the disk; `Closed` after a failed fsync.
-    pub fn trim_log(&self) -> Result<u64> {
-        self.fold_statistics()?;
-        let retained_bytes = self.settings.log_retained_bytes;
-        self.lock_writer()?.write_apart(|c| log::trim(c, retained_bytes))
-    }
-
     /// Whether this handle may write.
     pub(crate) fn is_writable(&self) -> bool {
         self.writer.is_some()
@@ -364,12 +341,6 @@ impl Database {
 
     pub(crate) fn queue(&self) -> &Queue {
         &self.queue
-    }
-
-    /// How the store was opened.
-    #[must_use]
-    pub fn settings(&self) -> &Settings {
-        &self.settings
     }
 
     /// The writer, if this handle writes and nobody has it just now.

@@ -122,6 +122,9 @@ impl Drop for WriterLock {
         };
         // Without a seal the next writer looks for itself.
         let _ = self.say(&said);
+        // By word, and not only by closing the file: a child that another thread is just starting holds a copy of it for a moment, and with it
+        // the lock.
+        let _ = self.file.unlock();
     }
 }
 

@@ -1,4 +1,4 @@
-//! The change log as it lies in the hot file: reading commits back, cursors, and how much of it stays.
+//! The change log as it lies in the hot file: its range, and reading commits back.
 
 use relstore_model::{Commit, Error, Lsn, Result, Row, Timestamp, TxId, Value};
 
@@ -13,12 +13,31 @@ pub struct LogRange {
     pub last: Lsn,
     /// The time of the newest commit.
     pub timestamp: Timestamp,
+    /// How many bytes of packed changes it holds, and of which.
+    pub extent: Extent,
 }
 
-/// The range that the log holds.
+/// Bytes of packed changes, counted over the store's life: those before `start` are gone, those before `end` were committed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Extent {
+    /// How many bytes were trimmed.
+    pub start: u64,
+    /// How many bytes were ever committed.
+    pub end: u64,
+}
+
+impl Extent {
+    /// How many bytes the log holds.
+    #[must_use]
+    pub const fn bytes(self) -> u64 {
+        self.end.saturating_sub(self.start)
+    }
+}
+
+/// The range that the log holds. Two looks at the ends of the table, whatever lies between.
 pub(crate) fn range(connection: &Connection) -> Result<LogRange> {
-    const OLDEST: &str = "/*rs*/ SELECT lsn-count+1 FROM main._rs_log ORDER BY lsn LIMIT 1";
-    const NEWEST: &str = "/*rs*/ SELECT lsn, ts FROM main._rs_log ORDER BY lsn DESC LIMIT 1";
+    const OLDEST: &str = "/*rs*/ SELECT lsn-count+1, offset FROM main._rs_log ORDER BY lsn LIMIT 1";
+    const NEWEST: &str = "/*rs*/ SELECT lsn, ts, offset+length(body) FROM main._rs_log ORDER BY lsn DESC LIMIT 1";
     let oldest = connection.query(OLDEST, &[])?;
     let newest = connection.query(NEWEST, &[])?;
     Ok(LogRange {
@@ -28,10 +47,18 @@ pub(crate) fn range(connection: &Connection) -> Result<LogRange> {
             Some(Value::Integer(micros)) => Timestamp::from_micros(*micros),
             _ => Timestamp::default(),
         },
+        extent: Extent { start: number_at(oldest.first(), 1), end: number_at(newest.first(), 2) },
     })
 }
 
-fn lsn_at(row: Option<&Row>, column: usize) -> Result<Lsn> {
+fn number_at(row: Option<&Row>, column: usize) -> u64 {
+    match row.and_then(|r| r.get(column)) {
+        Some(Value::Integer(n)) => n.unsigned_abs(),
+        _ => 0,
+    }
+}
+
+pub(crate) fn lsn_at(row: Option<&Row>, column: usize) -> Result<Lsn> {
     match row.and_then(|r| r.get(column)) {
         Some(Value::Integer(n)) => Lsn::from_i64(*n),
         _ => Ok(Lsn::ZERO),
@@ -88,29 +115,6 @@ fn check_gapless(commits: &[Commit]) -> Result<()> {
     Ok(())
 }
 
-/// Where the consumer `name` stands: everything up to here is done. [`Lsn::ZERO`] for a new one.
-pub(crate) fn cursor(connection: &Connection, name: &str) -> Result<Lsn> {
-    lsn_at(connection.query("/*rs*/ SELECT lsn FROM main._rs_cursor WHERE name=?", &[Value::from(name)])?.first(), 0)
-}
-
-/// All cursors, by name.
-pub(crate) fn cursors(connection: &Connection) -> Result<Vec<(String, Lsn)>> {
-    let rows = connection.query("/*rs*/ SELECT name, lsn FROM main._rs_cursor ORDER BY name", &[])?;
-    rows.iter()
-        .map(|row| match row.first() {
-            Some(Value::Text(name)) => Ok((name.clone(), lsn_at(Some(row), 1)?)),
-            _ => Err(Error::corrupt("a cursor without a name")),
-        })
-        .collect()
-}
-
-/// Moves a cursor forward; a position behind it is left alone.
-pub(crate) fn advance_cursor(connection: &Connection, name: &str, to: Lsn) -> Result<()> {
-    const ADVANCE: &str = "/*rs*/ INSERT INTO main._rs_cursor(name, lsn) VALUES(?, ?) \
-        ON CONFLICT(name) DO UPDATE SET lsn=max(lsn, excluded.lsn)";
-    connection.execute(ADVANCE, &[Value::from(name), Value::Integer(to.as_i64())]).map(|_| ())
-}
-
 /// Who has come further than `last`, and where to, as text: nobody, unless the end of the log is lost.
 pub(crate) fn ahead(connection: &Connection, last: Lsn) -> Result<Vec<Row>> {
     const AHEAD: &str = "/*rs*/ SELECT name, CAST(lsn AS TEXT) FROM main._rs_cursor WHERE lsn > ?1 \
@@ -118,13 +122,7 @@ pub(crate) fn ahead(connection: &Connection, last: Lsn) -> Result<Vec<Row>> {
     connection.query(AHEAD, &[Value::Integer(last.as_i64())])
 }
 
-/// Deletes what every cursor has passed and the statistics have taken in, except the newest `retained_bytes` of it; the last commit always stays, because it is the
-/// high-water mark. Gives how many commits went.
-pub(crate) fn trim(connection: &Connection, retained_bytes: u64) -> Result<u64> {
-    const TRIM: &str = "/*rs*/ DELETE FROM main._rs_log WHERE lsn < ifnull((SELECT min(lsn) FROM main._rs_cursor), 0) + 1 \
-        AND lsn <= ifnull((SELECT value FROM main._rs_meta WHERE key='statistics_lsn'), 0) \
-        AND lsn < (SELECT max(lsn) FROM main._rs_log) \
-        AND lsn <= ifnull((SELECT max(lsn) FROM (SELECT lsn, sum(length(body)) OVER (ORDER BY lsn DESC) AS newer FROM main._rs_log) \
-            WHERE newer > ?), -1)";
-    connection.execute(TRIM, &[Value::Integer(i64::try_from(retained_bytes).unwrap_or(i64::MAX))])
+/// How far the statistics have taken in the log.
+pub(crate) fn statistics_lsn(connection: &Connection) -> Result<Lsn> {
+    lsn_at(connection.query("/*rs*/ SELECT value FROM main._rs_meta WHERE key='statistics_lsn'", &[])?.first(), 0)
 }

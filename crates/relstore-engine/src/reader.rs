@@ -153,6 +153,50 @@ impl Reader {
         result
     }
 
+    /// Begins a read transaction that lasts until [`Reader::release`], with the temp objects showing what is cold in its snapshot. `look`
+    /// is the first look at the file, which opens it.
+    pub(crate) fn hold<T>(&self, look: impl Fn(&Connection) -> Result<T>) -> Result<T> {
+        loop {
+            let number = self.shadow.tier().settled();
+            if !self.is_follower {
+                self.shadow_snapshot(|| Ok(()))?;
+            }
+            self.authorizer.internally(|| self.connection.execute("/*rs*/ BEGIN", &[]))?;
+            let seen = if self.is_follower { self.show_what_is_in_file() } else { Ok(()) }.and_then(|()| self.held(&look));
+            match seen {
+                Ok(seen) if self.shadow.tier().is_at(number) => return Ok(seen),
+                Ok(_) => self.release(),
+                Err(error) => {
+                    self.release();
+                    return Err(error);
+                }
+            }
+        }
+    }
+
+    /// Runs a statement of the engine's own in the read transaction.
+    pub(crate) fn held<T>(&self, run: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+        self.authorizer.internally(|| run(&self.connection))
+    }
+
+    /// As [`Reader::try_each`], in the read transaction that [`Reader::hold`] began.
+    pub(crate) fn query_held(&self, sql: &str, params: &[Value], each: Each<'_>) -> Result<Vec<String>> {
+        // A statement before may have hidden them.
+        if !self.shadow.shows(&self.shadow.cold()) {
+            self.show(&self.shadow.cold())?;
+        }
+        match self.try_once(sql::trimmed(sql), params, true, each, || Ok(true))? {
+            Attempt::Done(columns) => Ok(columns),
+            Attempt::Writes | Attempt::Overtaken => Err(crate::database::writes(sql)),
+        }
+    }
+
+    /// Ends the read transaction.
+    pub(crate) fn release(&self) {
+        // A transaction that has only read ends without an error, or has ended.
+        let _ = self.held(|c| c.execute("/*rs*/ COMMIT", &[]));
+    }
+
     /// Makes the temp objects show what is cold and runs `run`; a follower does both in one read transaction.
     fn shadow_snapshot<T>(&self, run: impl FnOnce() -> Result<T>) -> Result<T> {
         if self.is_follower {
@@ -169,21 +213,23 @@ impl Reader {
 
     fn follow<T>(&self, run: impl FnOnce() -> Result<T>) -> Result<T> {
         self.authorizer.internally(|| self.connection.execute("/*rs*/ BEGIN", &[]))?;
-        let follow = || {
-            let generation = self.authorizer.internally(|| eviction::generation_in_file(&self.connection))?;
-            if generation != self.generation.get() {
-                let load = || eviction::load(&self.connection, &catalog::newest(&self.connection)?);
-                self.show(&self.authorizer.internally(load)?)?;
-                self.generation.set(generation);
-            } else if !self.shadow.shows(&self.shadow.cold()) {
-                self.show(&self.shadow.cold())?;
-            }
-            run()
-        };
-        let result = follow();
+        let result = self.show_what_is_in_file().and_then(|()| run());
         // As above. It ends before the next statement, so a row handler may run other statements meanwhile on other connections.
         let _ = self.authorizer.internally(|| self.connection.execute("/*rs*/ COMMIT", &[]));
         result
+    }
+
+    /// Makes a follower's temp objects show what is cold in the snapshot that the connection reads.
+    fn show_what_is_in_file(&self) -> Result<()> {
+        let generation = self.authorizer.internally(|| eviction::generation_in_file(&self.connection))?;
+        if generation != self.generation.get() {
+            let load = || eviction::load(&self.connection, &catalog::newest(&self.connection)?);
+            self.show(&self.authorizer.internally(load)?)?;
+            self.generation.set(generation);
+        } else if !self.shadow.shows(&self.shadow.cold()) {
+            self.show(&self.shadow.cold())?;
+        }
+        Ok(())
     }
 
     fn show(&self, cold: &Arc<Cold>) -> Result<()> {

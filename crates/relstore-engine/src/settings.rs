@@ -22,7 +22,8 @@ pub struct Settings {
     pub durability: Durability,
     /// The page cache of each connection, in KiB.
     pub cache_kib: u32,
-    /// How much of the log stays after every consumer has passed it, in bytes of packed changes: what `tail` can still show.
+    /// How much of the log stays after every consumer has passed it, in bytes of packed changes: what `tail` can still show. At most half
+    /// of [`Settings::log_bytes_max`] counts.
     pub log_retained_bytes: u64,
     /// How long a write transaction may be open. One that is open longer is rolled back, its running statement interrupted. `None`: for ever.
     pub transaction_timeout: Option<Duration>,
@@ -33,6 +34,12 @@ pub struct Settings {
     pub readers_idle_max: usize,
     /// How many prepared statements each connection keeps, by their text; the one not used for the longest time goes first.
     pub statements_cached: usize,
+    /// How large the log may grow behind a consumer that does not keep up, in bytes of packed changes. A commit that would exceed it is
+    /// refused with `Unavailable`, and reads go on.
+    pub log_bytes_max: u64,
+    /// Consumers that hold the log before they have a cursor too: what ships the log to where it is kept. A store without any consumer
+    /// keeps its log until it is full, and drops the oldest of it then.
+    pub log_held_for: &'static [&'static str],
 }
 
 impl Default for Settings {
@@ -45,6 +52,8 @@ impl Default for Settings {
             txid_retention: Duration::from_secs(7 * 24 * 60 * 60),
             readers_idle_max: 4,
             statements_cached: 256,
+            log_bytes_max: 1 << 30,
+            log_held_for: &[],
         }
     }
 }

@@ -17,6 +17,7 @@ use crate::durability::Disk;
 use crate::eviction::{self, Shadow, Tier};
 use crate::lock::{Found, Leaving};
 use crate::reader::{Each, column_names, rows_scanned, step};
+use crate::retention::Retention;
 use crate::settings::Settings;
 use crate::sqlite::{Connection, from_sqlite};
 use crate::trust::Trust;
@@ -65,6 +66,7 @@ pub(crate) struct Writer {
     lsn_before: Cell<Lsn>,
     deadline: Arc<Deadline>,
     disk: Arc<Disk>,
+    retention: Retention,
     /// The schema as the open transaction sees it.
     schema: RefCell<Arc<Schema>>,
     /// The schema when the open transaction began.
@@ -146,6 +148,7 @@ impl Writer {
             lsn_before: Cell::new(range.last),
             deadline,
             disk: Arc::new(Disk::new(path, Arc::clone(&is_poisoned))),
+            retention: Retention::new(settings, range.extent),
             schema: RefCell::new(Arc::clone(&schema)),
             schema_before: RefCell::new(schema),
             is_poisoned,
@@ -182,6 +185,11 @@ impl Writer {
     /// The position of the last change committed.
     pub(crate) fn last_lsn(&self) -> Lsn {
         self.last_lsn.get()
+    }
+
+    /// How much of the log stays.
+    pub(crate) fn retention(&self) -> &Retention {
+        &self.retention
     }
 
     pub(crate) fn capture(&self) -> &Capture {
@@ -262,6 +270,7 @@ impl Writer {
         self.internally(|c| c.execute("/*rs*/ BEGIN IMMEDIATE", &[]))?;
         *self.schema_before.borrow_mut() = self.schema();
         self.lsn_before.set(self.last_lsn.get());
+        self.retention.began();
         self.deadline.start();
         // What a statement outside of transactions left behind, or a snapshot whose body panicked, is not the next transaction's.
         self.capture.clear();
@@ -273,8 +282,10 @@ impl Writer {
     ///
     /// `txid` is the id that the caller gave to the transaction.
     pub(crate) fn commit(&self, txid: Option<&TxId>) -> Result<Committed> {
-        let prepared = if self.is_open() { self.deadline.check().and_then(|()| self.settle_tier()) } else { Err(self.ended()) };
-        if let Err(error) = prepared {
+        let packed_bytes = self.capture.packed_bytes();
+        let prepared = if self.is_open() { self.deadline.check() } else { Err(self.ended()) };
+        let prepared = prepared.and_then(|()| self.settle_tier());
+        if let Err(error) = prepared.and_then(|()| self.internally(|c| self.retention.make_room(c, packed_bytes))) {
             self.rollback();
             return Err(error);
         }
@@ -294,6 +305,14 @@ impl Writer {
         self.trust.ended(&self.connection);
         let lsn = self.last_lsn.get().plus(count);
         self.last_lsn.set(lsn);
+        self.retention.put(packed_bytes);
+        // The commit is done: what could not be taken in or trimmed now is tried again after another.
+        if self.retention.is_half_full() {
+            let _ = self.fold_some();
+        }
+        if self.retention.is_due() {
+            let _ = self.internally(|c| self.retention.tidy(c));
+        }
         let schema = self.schema();
         let changed = schema.version != self.schema_before.borrow().version;
         Ok(Committed { lsn, schema: changed.then_some(schema), number: self.disk.wrote() })
@@ -315,9 +334,11 @@ impl Writer {
 
     /// Ends one commit of the log inside a SQLite transaction that goes on: what follows is the next one.
     pub(crate) fn seal(&self) -> Result<()> {
-        let count = self.capture.count();
+        let (count, packed_bytes) = (self.capture.count(), self.capture.packed_bytes());
+        self.internally(|c| self.retention.make_room(c, packed_bytes))?;
         self.set_head(None);
         self.internally(|c| self.capture.seal(&c.inner))?;
+        self.retention.put(packed_bytes);
         self.last_lsn.set(self.last_lsn.get().plus(count));
         Ok(())
     }
@@ -326,6 +347,7 @@ impl Writer {
         self.capture.set_head(LogHead {
             txid: txid.cloned(),
             lsn_before: self.last_lsn.get().as_i64(),
+            offset: self.retention.end() as i64,
             timestamp: self.hybrid.observe(self.clock.now()),
             schema_version: self.schema_before.borrow().version,
         });
@@ -363,6 +385,7 @@ impl Writer {
         self.capture.clear();
         self.deadline.stop();
         self.last_lsn.set(self.lsn_before.get());
+        self.retention.rolled_back();
         let before = Arc::clone(&self.schema_before.borrow());
         self.restore_schema(before);
         // The next transaction begins with what was committed.

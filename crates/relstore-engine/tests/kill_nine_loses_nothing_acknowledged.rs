@@ -86,7 +86,7 @@ impl Killed {
         let mut seen = Vec::new();
         if let Some(word) = word {
             loop {
-                let line = lines.recv_timeout(CHILD_LIVES).expect("the child works");
+                let line = lines.recv_timeout(CHILD_LIVES).unwrap_or_else(|e| panic!("the child did not come to it: {e}: {seen:?}"));
                 let is_it = line.starts_with(word);
                 seen.push(line);
                 if is_it {

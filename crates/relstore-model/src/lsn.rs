@@ -123,3 +123,15 @@ pub(crate) fn ulid_of(namespace: &Namespace, timestamp: Timestamp, lsn: Lsn) -> 
     let low = ((u128::from(namespace.hash()) & BITS_40) << 40) | (u128::from(lsn.get()) & BITS_40);
     ulid::Ulid::from_parts(millis, low)
 }
+
+/// The id of the event of a row that an initial snapshot at `lsn` found: 80 bits of a hash of the store, the position, the table and the
+/// key, so that it does not depend on the order in which the rows were read.
+pub(crate) fn ulid_of_row(namespace: &Namespace, timestamp: Timestamp, lsn: Lsn, table: u32, key: &str) -> ulid::Ulid {
+    /// FNV-1a of 128 bits.
+    const BASIS: u128 = 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d;
+    const PRIME: u128 = (1 << 88) | 0x13b;
+    let millis = u64::try_from(timestamp.micros() / 1000).unwrap_or(0);
+    let fixed = [namespace.hash().to_le_bytes(), lsn.get().to_le_bytes(), u64::from(table).to_le_bytes()];
+    let hash = fixed.iter().flatten().chain(key.as_bytes()).fold(BASIS, |h, b| (h ^ u128::from(*b)).wrapping_mul(PRIME));
+    ulid::Ulid::from_parts(millis, (hash >> 48) ^ (hash & ((1 << 48) - 1)))
+}

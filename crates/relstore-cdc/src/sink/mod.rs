@@ -1,8 +1,17 @@
 //! Where the pump delivers: one file per destination.
 
+mod file;
 mod segment;
+#[cfg(feature = "sink-webhook")]
+mod webhook;
 
+use std::time::Duration;
+
+pub use file::{FileSink, Fsync};
 pub use segment::SegmentSink;
+
+#[cfg(feature = "sink-webhook")]
+pub use webhook::{Body, Webhook, WebhookSink};
 
 use async_trait::async_trait;
 use relstore_model::{Lsn, Result};
@@ -34,4 +43,9 @@ pub trait Sink: Send {
     /// # Errors
     /// `Unavailable`: the pump may try this batch again. Any other kind: nothing more is delivered, and the cursor stays.
     async fn deliver(&mut self, batch: &ChangeBatch) -> Result<u64>;
+
+    /// How long the destination asked to be left alone when it last refused; the pump waits that long at least.
+    fn retry_after(&self) -> Option<Duration> {
+        None
+    }
 }

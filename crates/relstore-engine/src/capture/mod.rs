@@ -53,6 +53,8 @@ pub(crate) struct LogHead {
     pub(crate) txid: Option<TxId>,
     /// The last LSN before this commit.
     pub(crate) lsn_before: i64,
+    /// How many bytes of changes were committed before, over the store's life.
+    pub(crate) offset: i64,
     /// The commit's time.
     pub(crate) timestamp: Timestamp,
     /// The schema version in force at its first change.
@@ -260,6 +262,11 @@ impl Capture {
             }
             Ok(last)
         })
+    }
+
+    /// How many bytes they take, packed.
+    pub(crate) fn packed_bytes(&self) -> u64 {
+        self.with(|s| s.packed.len() as u64)
     }
 
     /// Adds a change of shape to the open transaction.

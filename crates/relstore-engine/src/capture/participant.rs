@@ -16,7 +16,7 @@ use super::{Db, State, guarded};
 pub(crate) const ENLIST: &str = "/*rs*/ INSERT INTO temp._rs_participant(x) VALUES(0)";
 
 const CREATE: &CStr = c"CREATE VIRTUAL TABLE temp._rs_participant USING _rs_participant";
-const INSERT_LOG: &CStr = c"INSERT INTO main._rs_log(lsn, count, ts, schema_version, txid, body) VALUES(?, ?, ?, ?, ?, ?)";
+const INSERT_LOG: &CStr = c"INSERT INTO main._rs_log(lsn, count, ts, schema_version, txid, offset, body) VALUES(?, ?, ?, ?, ?, ?, ?)";
 
 #[repr(C)]
 struct Participant {
@@ -213,7 +213,8 @@ unsafe fn insert_log_row(db: Db, insert: *mut *mut ffi::sqlite3_stmt, head: &sup
         if let Some(txid) = head.txid.as_ref().map(|t| t.as_str()) {
             ffi::sqlite3_bind_text(statement, 5, txid.as_ptr().cast::<c_char>(), txid.len() as c_int, ffi::SQLITE_STATIC());
         }
-        let code = ffi::sqlite3_bind_blob64(statement, 6, packed.as_ptr().cast::<c_void>(), packed.len() as u64, ffi::SQLITE_STATIC());
+        ffi::sqlite3_bind_int64(statement, 6, head.offset);
+        let code = ffi::sqlite3_bind_blob64(statement, 7, packed.as_ptr().cast::<c_void>(), packed.len() as u64, ffi::SQLITE_STATIC());
         let code = if code == ffi::SQLITE_OK { ffi::sqlite3_step(statement) } else { code };
         ffi::sqlite3_reset(statement);
         ffi::sqlite3_clear_bindings(statement);

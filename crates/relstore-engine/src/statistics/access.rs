@@ -119,7 +119,7 @@ impl Writer {
     }
 
     /// Takes some of the log into the statistics that are kept, and says whether that was all of it.
-    fn fold_some(&self) -> Result<bool> {
+    pub(crate) fn fold_some(&self) -> Result<bool> {
         if self.internally(kept::watermark)? >= self.last_lsn() {
             return Ok(true);
         }

@@ -202,7 +202,7 @@ pub fn assert_sound(db: &Database) {
     if db.schema().by_name("account").is_some() {
         assert_eq!(one("SELECT ifnull(sum(balance), 0) FROM account"), Value::Integer(0), "half a transfer");
     }
-    for (name, lsn) in db.cursors().unwrap() {
+    for relstore_engine::Cursor { name, lsn, .. } in db.cursors().unwrap() {
         assert!(lsn <= db.high_water(), "the cursor {name} is ahead of the log");
     }
 }
