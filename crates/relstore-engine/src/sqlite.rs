@@ -42,13 +42,15 @@ impl Connection {
         Ok(this)
     }
 
-    /// An empty database in memory, gone when it is closed. Foreign keys are enforced.
+    /// An empty database in memory, gone when it is closed. Foreign keys are enforced, and it takes and refuses the statements that a store
+    /// takes and refuses.
     ///
     /// # Errors
     /// `Unavailable` if there is no memory.
     pub fn scratch() -> Result<Self> {
-        let inner = rusqlite::Connection::open_in_memory().map_err(|e| from_sqlite(&e, ""))?;
-        Ok(Self { inner })
+        let this = Self { inner: rusqlite::Connection::open_in_memory().map_err(|e| from_sqlite(&e, ""))? };
+        this.harden()?;
+        Ok(this)
     }
 
     /// Opens `path` for reading alone. Another process may be writing it meanwhile.
