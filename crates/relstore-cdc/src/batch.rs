@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use relstore_engine::Database;
+use relstore_engine::{Computed, Database};
 use relstore_model::event::Selection;
 use relstore_model::{Commit, Error, Lsn, Namespace, Result, Schema, UnifiedEvent};
 
@@ -45,6 +45,7 @@ impl ChangeBatch {
     /// `Corrupt` if a commit's bytes are no changes.
     pub fn events(&self, selection: &Selection) -> Result<Vec<Vec<UnifiedEvent>>> {
         let mut schema: Option<Arc<Schema>> = None;
+        let computed = Computed::default();
         let one = |commit: &Commit| {
             let known = schema.take().filter(|s| s.version == commit.schema_version);
             let mut in_force = match known {
@@ -53,7 +54,7 @@ impl ChangeBatch {
                     Error::internal("a batch without the schema of its commit").with("schema_version", commit.schema_version)
                 })?),
             };
-            let mut events = selection.events_of(&self.ns, commit, &mut in_force)?;
+            let mut events = selection.events_of(&self.ns, commit, &mut in_force, &computed)?;
             events.iter_mut().for_each(|event| event.meta.retries = self.retries);
             schema = Some(in_force);
             Ok(events)

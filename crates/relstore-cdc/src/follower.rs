@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use relstore_engine::Database;
+use relstore_engine::{Computed, Database};
 use relstore_model::event::Selection;
 use relstore_model::{Commit, Lsn, Namespace, Result, Schema};
 
@@ -21,6 +21,7 @@ pub struct Follower {
     at: Lsn,
     /// The schema in force at the commit after `at`, as far as it is known.
     schema: Arc<Schema>,
+    computed: Computed,
     commits: VecDeque<Commit>,
 }
 
@@ -39,7 +40,16 @@ impl Follower {
     /// Follows the commits after `after`. A position inside a commit passes over that commit.
     #[must_use]
     pub fn new(db: Arc<Database>, ns: Namespace, after: Lsn, selection: Selection) -> Self {
-        Self { wake: Wake::new(&db), schema: db.schema(), db, ns, selection, at: after, commits: VecDeque::new() }
+        Self {
+            wake: Wake::new(&db),
+            schema: db.schema(),
+            db,
+            ns,
+            selection,
+            at: after,
+            commits: VecDeque::new(),
+            computed: Computed::default(),
+        }
     }
 
     /// Everything up to here was given or passed over.
@@ -112,7 +122,7 @@ impl Follower {
             if schema.version != commit.schema_version {
                 schema = self.db.schema_at(commit.schema_version)?;
             }
-            let events = self.selection.events_of(&self.ns, commit, &mut schema)?;
+            let events = self.selection.events_of(&self.ns, commit, &mut schema, &self.computed)?;
             (self.schema, self.at) = (schema, commit.lsn_last());
             self.commits.pop_front();
             if !events.is_empty() {

@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use relstore_engine::{Database, ReadTransaction};
+use relstore_engine::{Computed, Database, ReadTransaction};
 use relstore_model::event::{Selection, SnapshotPlace};
 use relstore_model::identifier::quote;
 use relstore_model::{Error, ErrorKind, Lsn, Namespace, Result, Table, UnifiedEvent, ValueRef};
@@ -85,6 +85,7 @@ impl Drop for Snapshot {
 fn read_all(tx: &ReadTransaction<'_>, ns: &Namespace, selection: &Selection, tell: &SyncSender<Told>) -> Result<()> {
     let schema = Arc::clone(tx.schema());
     let place = SnapshotPlace { namespace: ns, lsn: tx.lsn(), timestamp: tx.timestamp(), schema_version: schema.version };
+    let computed = Computed::default();
     let mut parts = Parts { lsn: tx.lsn(), rows: Vec::new(), bytes: 0, held: None, is_first: true, tell };
     for table in schema.tables.iter().filter(|t| selection.has_table(&t.name)) {
         let rowid = table.is_keyed_by_rowid().then(|| rowid_name(table)).flatten();
@@ -95,7 +96,7 @@ fn read_all(tx: &ReadTransaction<'_>, ns: &Namespace, selection: &Selection, tel
                 (Some(_), [ValueRef::Integer(rowid), cells @ ..]) => (Some(*rowid), cells),
                 (_, cells) => (None, cells),
             };
-            parts.push(Selection::row_found(&place, table, rowid, cells), cells)
+            parts.push(Selection::row_found(&place, table, rowid, cells, &computed)?, cells)
         })?;
     }
     parts.finish()

@@ -33,7 +33,7 @@ fn state(db: &Database) -> State {
             for row in tx.query(&sql, &[])?.rows {
                 let rowid = if let Value::Integer(rowid) = row[0] { Some(rowid) } else { None };
                 let cells: Vec<_> = row[1..].iter().map(Value::as_ref).collect();
-                let event = Selection::row_found(&place, table, rowid, &cells);
+                let event = Selection::row_found(&place, table, rowid, &cells, &relstore_engine::Computed::default())?;
                 state.insert((table.name.clone(), event.key.unwrap()), event.after.unwrap());
             }
         }

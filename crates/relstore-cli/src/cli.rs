@@ -28,6 +28,77 @@ pub(crate) enum Verb {
     Restore(RestoreArguments),
     /// Lists the stores of an installation.
     Stores(StoresArguments),
+    /// Shows what a store's tables are like, and what is in them.
+    Schema(SchemaArguments),
+    /// Looks whether a store is whole: its pages, foreign keys and log, and whether the log says what it holds.
+    Check(StoreArguments),
+    /// Logs what another program wrote to a store, so that it can be written again.
+    Reconcile(StoreArguments),
+    /// Copies a store into a file, while others read and write it.
+    Backup(BackupArguments),
+}
+
+/// `relstore schema`.
+#[derive(Debug, Args)]
+pub(crate) struct SchemaArguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) verb: SchemaVerb,
+}
+
+/// The verbs of `relstore schema`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum SchemaVerb {
+    /// Shows columns, indexes, foreign keys, triggers and statistics.
+    Show(SchemaShowArguments),
+}
+
+/// `relstore schema show`.
+#[derive(Debug, Args)]
+pub(crate) struct SchemaShowArguments {
+    /// The installation.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) dir: PathBuf,
+    /// The store.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) ns: String,
+    /// This table alone.
+    #[arg(value_name = "TABLE")]
+    pub(crate) table: Option<String>,
+    /// Print one JSON document.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Verbs on one store.
+#[derive(Debug, Args)]
+pub(crate) struct StoreArguments {
+    /// The installation.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) dir: PathBuf,
+    /// The store.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) ns: String,
+    /// Print one JSON document.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `relstore backup`.
+#[derive(Debug, Args)]
+pub(crate) struct BackupArguments {
+    /// The installation.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) dir: PathBuf,
+    /// The store.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) ns: String,
+    /// The new file.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) to: PathBuf,
+    /// Print one JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// `relstore demo`.
@@ -56,6 +127,9 @@ pub(crate) struct SqlArguments {
     /// A value for a `?` of the statement, from left to right: 42, 4.2, NULL, x'00ff', anything else is text. 'Quotes' make it text.
     #[arg(long = "param", value_name = "VALUE", allow_hyphen_values = true)]
     pub(crate) params: Vec<String>,
+    /// Print how the statement would run, instead of running it.
+    #[arg(long, conflicts_with = "json")]
+    pub(crate) explain: bool,
     /// Print the rows as a JSON array of objects.
     #[arg(long)]
     pub(crate) json: bool,

@@ -1,10 +1,14 @@
-//! What user SQL may not do: drive transactions, attach files, turn safety off, or touch the engine's own tables.
+//! What user SQL may not do: drive transactions, attach files, turn safety off, touch the engine's own tables, or hide tables behind temporary
+//! ones, which nobody captures. Each refusal says the way out.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use relstore_model::identifier::is_reserved;
+use relstore_model::{Error, ErrorKind};
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
+
+use crate::sql;
 
 /// PRAGMAs that only look, or that change nothing a promise rests on.
 const PRAGMAS: &[&str] = &[
@@ -52,6 +56,10 @@ pub(crate) struct Authorizer {
     is_internal: AtomicBool,
     /// A statement that changes the shape was prepared since this was last asked.
     saw_ddl: AtomicBool,
+    /// The table of the store that a `DROP TABLE` prepared since this was last asked drops.
+    dropped: Mutex<Option<String>>,
+    /// The way out of what was refused last.
+    refused: Mutex<Option<&'static str>>,
 }
 
 impl Authorizer {
@@ -73,10 +81,33 @@ impl Authorizer {
 
     /// Whether a statement that changes the shape was prepared since the last call.
     pub(crate) fn take_saw_ddl(&self) -> bool {
-        self.saw_ddl.swap(false, Ordering::Relaxed)
+        // A look is cheaper than a swap, and the answer is almost always no.
+        self.saw_ddl.load(Ordering::Relaxed) && self.saw_ddl.swap(false, Ordering::Relaxed)
+    }
+
+    /// The table that a `DROP TABLE` prepared since the last call drops.
+    pub(crate) fn take_dropped(&self) -> Option<String> {
+        self.dropped.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Adds the way out to the error of a statement that was refused.
+    pub(crate) fn explain(&self, error: Error) -> Error {
+        let refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner).take();
+        match refused {
+            Some(hint) if error.kind() == ErrorKind::Unsupported => error.with_hint(hint),
+            _ => error,
+        }
     }
 
     fn decide(&self, context: &AuthContext<'_>) -> Authorization {
+        let decision = self.permit(context);
+        if decision == Authorization::Deny {
+            *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = Some(way_out(&context.action));
+        }
+        decision
+    }
+
+    fn permit(&self, context: &AuthContext<'_>) -> Authorization {
         if self.is_internal.load(Ordering::Relaxed) {
             return Authorization::Allow;
         }
@@ -87,6 +118,11 @@ impl Authorizer {
             self.saw_ddl.store(true, Ordering::Relaxed);
             allow_if(!table.to_ascii_lowercase().starts_with(relstore_model::identifier::RESERVED_PREFIX))
         };
+        if let AuthAction::DropTable { table_name } = context.action
+            && context.database_name == Some("main")
+        {
+            *self.dropped.lock().unwrap_or_else(PoisonError::into_inner) = Some(table_name.to_owned());
+        }
         match context.action {
             AuthAction::Transaction { .. } | AuthAction::Savepoint { .. } | AuthAction::Attach { .. } | AuthAction::Detach { .. } => {
                 Authorization::Deny
@@ -103,19 +139,81 @@ impl Authorizer {
             | AuthAction::CreateVtable { table_name, .. }
             | AuthAction::DropVtable { table_name, .. } => shape(table_name),
             // A trigger of the engine's prefix may write the engine's tables: no user may make one, nor take one away.
-            AuthAction::CreateTrigger { table_name, trigger_name }
-            | AuthAction::DropTrigger { table_name, trigger_name }
-            | AuthAction::CreateTempTrigger { table_name, trigger_name }
-            | AuthAction::DropTempTrigger { table_name, trigger_name } => match shape(table_name) {
-                Authorization::Allow => allow_if(!is_reserved(trigger_name)),
-                refused => refused,
-            },
+            AuthAction::CreateTrigger { table_name, trigger_name } | AuthAction::DropTrigger { table_name, trigger_name } => {
+                match shape(table_name) {
+                    Authorization::Allow => allow_if(!is_reserved(trigger_name)),
+                    refused => refused,
+                }
+            }
             AuthAction::CreateView { view_name } | AuthAction::DropView { view_name } => shape(view_name),
+            _ if is_temporary(&context.action) => Authorization::Deny,
+            AuthAction::Function { function_name } => allow_if(!function_name.eq_ignore_ascii_case("load_extension")),
             AuthAction::Pragma { pragma_name, pragma_value } => {
                 let named = |list: &[&str]| list.iter().any(|p| p.eq_ignore_ascii_case(pragma_name));
                 allow_if(named(PRAGMAS) || (pragma_value.is_none() && named(PRAGMAS_TO_READ)))
             }
             _ => Authorization::Allow,
         }
+    }
+}
+
+fn is_temporary(action: &AuthAction<'_>) -> bool {
+    matches!(
+        action,
+        AuthAction::CreateTempTable { .. }
+            | AuthAction::CreateTempIndex { .. }
+            | AuthAction::CreateTempTrigger { .. }
+            | AuthAction::CreateTempView { .. }
+            | AuthAction::DropTempTable { .. }
+            | AuthAction::DropTempIndex { .. }
+            | AuthAction::DropTempTrigger { .. }
+            | AuthAction::DropTempView { .. }
+    )
+}
+
+const NO_TEMPORARY: &str = "temporary tables would hide tables whose changes are captured: use WITH, or an ordinary table that you drop";
+
+/// Refuses DDL that names the temp schema. SQLite tells the authorizer of `CREATE TEMP TRIGGER` and not of `CREATE TRIGGER temp.name`.
+pub(crate) fn refuse_temporary(text: &str) -> relstore_model::Result<()> {
+    let tokens = sql::tokens(text);
+    let is_temp =
+        |t: &sql::Token| matches!(t.kind, sql::TokenKind::Word | sql::TokenKind::Quoted) && t.name(text).eq_ignore_ascii_case("temp");
+    if tokens.windows(2).any(|pair| is_temp(&pair[0]) && pair[1].text(text) == ".") {
+        return Err(Error::unsupported("not authorized").with("sql", text).with_hint(NO_TEMPORARY));
+    }
+    Ok(())
+}
+
+/// What to do instead of what was refused.
+fn way_out(action: &AuthAction<'_>) -> &'static str {
+    match action {
+        AuthAction::Transaction { .. } | AuthAction::Savepoint { .. } => {
+            "use Database::transaction, and Transaction::transaction for one inside it: they also roll back when the program panics"
+        }
+        AuthAction::Attach { .. } | AuthAction::Detach { .. } => {
+            "open the other file as a store of its own, copy one with Database::backup, or ask all stores at once with relstore query"
+        }
+        _ if is_temporary(action) => NO_TEMPORARY,
+        AuthAction::Function { .. } => "extensions are not loaded: they could change the store unseen. Compute it in the program",
+        AuthAction::Pragma { pragma_name, .. } => pragma_way_out(pragma_name),
+        _ => "names that begin with _rs_ are the engine's: commits_after, cursors, statistics and schema give what its tables hold",
+    }
+}
+
+fn pragma_way_out(name: &str) -> &'static str {
+    match name.to_ascii_lowercase().as_str() {
+        "journal_mode" | "synchronous" | "locking_mode" | "fullfsync" | "checkpoint_fullfsync" => {
+            "what a commit survives is chosen when the store is opened: Settings::durability"
+        }
+        "foreign_keys" => "foreign keys always hold; PRAGMA defer_foreign_keys=ON puts them off until the commit",
+        "wal_checkpoint" | "wal_autocheckpoint" => "the engine takes the WAL into the file by itself",
+        "optimize" => "call Database::optimize",
+        "cache_size" | "mmap_size" | "page_size" | "auto_vacuum" => "set it when the store is opened, where Settings has it",
+        "incremental_vacuum" => "call Database::vacuum",
+        "writable_schema" | "schema_version" => "change the schema by CREATE, ALTER and DROP, which are recorded",
+        "recursive_triggers" | "ignore_check_constraints" | "legacy_alter_table" | "trusted_schema" | "query_only" => {
+            "the log rests on how SQLite works by default here: it stays so"
+        }
+        _ => "only PRAGMAs that look are allowed in SQL; settings are given when the store is opened",
     }
 }

@@ -1,20 +1,24 @@
 //! The store's schema with its lasting ids: read from SQLite, recognised against what was known, kept in the same file.
 
 use relstore_model::schema::{Cell, TableShape};
-use relstore_model::{Column, ColumnId, Error, LogicalType, Result, Row, Schema, Value, identifier};
+use relstore_model::{Column, ColumnId, Error, ErrorKind, LogicalType, Result, Row, Schema, Table, Value, identifier};
 
 use crate::sqlite::Connection;
 
 /// The tables that the engine keeps in the hot file.
 ///
-/// `_rs_log.lsn` is the last LSN of the commit, `_rs_log.offset` how many bytes of changes were committed before it, ever. `_rs_schema` has
-/// every schema version. `_rs_cursor` says how far each consumer has come, whether it still owes its initial snapshot, and why it stopped.
-/// `_rs_cold_file` lists the files of evicted rows, `_rs_reloaded` the rows among them that are hot again.
+/// `_rs_log.lsn` is the last LSN of the commit, `_rs_log.offset` how many bytes of changes were committed before it, ever. `_rs_outcome` has
+/// what transactions gave that were given an id. `_rs_schema` has every schema version. `_rs_cursor` says how far each consumer has come,
+/// whether it still owes its initial snapshot, and why it stopped. `_rs_cold_file` lists the files of evicted rows, `_rs_reloaded` the rows
+/// among them that are hot again. `_rs_statistics` has a row a table (column 0, `count` its rows) and a row a column (`count` its NULLs), up to
+/// the change that `_rs_meta` calls `statistics_lsn`.
 pub(crate) const ENGINE_TABLES: &str = "
 CREATE TABLE IF NOT EXISTS _rs_meta(key TEXT PRIMARY KEY, value ANY) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS _rs_log(
-  lsn INTEGER PRIMARY KEY, count INTEGER NOT NULL, ts INTEGER NOT NULL, schema_version INTEGER NOT NULL, offset INTEGER NOT NULL,
-  body BLOB NOT NULL) STRICT;
+  lsn INTEGER PRIMARY KEY, count INTEGER NOT NULL, ts INTEGER NOT NULL, schema_version INTEGER NOT NULL, txid TEXT,
+  offset INTEGER NOT NULL, body BLOB NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS _rs_outcome(txid TEXT PRIMARY KEY, lsn INTEGER NOT NULL, ts INTEGER NOT NULL, outcome TEXT NOT NULL) STRICT;
+CREATE INDEX IF NOT EXISTS _rs_outcome_ts ON _rs_outcome(ts);
 CREATE TABLE IF NOT EXISTS _rs_schema(version INTEGER PRIMARY KEY, definition TEXT NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS _rs_cursor(
   name TEXT PRIMARY KEY, lsn INTEGER NOT NULL, snapshot_due INTEGER NOT NULL DEFAULT 0, parked TEXT) STRICT, WITHOUT ROWID;
@@ -22,6 +26,10 @@ CREATE TABLE IF NOT EXISTS _rs_cold_file(
   id INTEGER PRIMARY KEY, table_id INTEGER NOT NULL, path TEXT NOT NULL, dt TEXT NOT NULL, rows INTEGER NOT NULL,
   rowid_min INTEGER NOT NULL, rowid_max INTEGER NOT NULL, lsn INTEGER NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS _rs_reloaded(table_id INTEGER NOT NULL, row INTEGER NOT NULL, PRIMARY KEY(table_id, row)) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS _rs_statistics(
+  table_id INTEGER NOT NULL, column_id INTEGER NOT NULL, lsn INTEGER NOT NULL, count INTEGER NOT NULL, bytes INTEGER NOT NULL,
+  digest BLOB NOT NULL, sketch BLOB NOT NULL, min ANY, min_is_exact INTEGER, max ANY, max_is_exact INTEGER,
+  PRIMARY KEY(table_id, column_id)) STRICT, WITHOUT ROWID;
 ";
 
 /// The newest schema kept in the file; the empty one if there is none.
@@ -61,23 +69,54 @@ fn parse(row: &Row) -> Result<Schema> {
     }
 }
 
-/// The schema that follows `known`, if SQLite's differs from it.
-pub(crate) fn evolved(connection: &Connection, known: &Schema) -> Result<Option<Schema>> {
-    let (shapes, views) = shapes(connection)?;
-    Ok(known.evolved(shapes, views))
+/// The schema that follows `known`, if SQLite's differs from it. `created` is the table that a statement of the user's has just made.
+pub(crate) fn evolved(connection: &Connection, known: &Schema, created: Option<&str>) -> Result<Option<Schema>> {
+    let is_users = |name: &str| known.by_name(name).is_some() || created.is_some_and(|c| c.eq_ignore_ascii_case(name));
+    let (shapes, views) = shapes(connection, is_users)?;
+    let Some(mut schema) = known.evolved(shapes, views) else { return Ok(None) };
+    for table in schema.tables.iter_mut().filter(|t| known.by_id(t.id).is_some()) {
+        for at in 0..table.columns.len() {
+            if table.columns[at].added_in == schema.version && !table.columns[at].is_virtual {
+                table.columns[at].initial_default = initial_default(connection, table, at)?;
+            }
+        }
+    }
+    Ok(Some(schema))
 }
 
-/// What SQLite says of the user's tables and views. Virtual tables and their shadow tables are not rows of the user's in their own right.
-fn shapes(connection: &Connection) -> Result<(Vec<TableShape>, Vec<String>)> {
-    const TABLES: &str = "/*rs*/ SELECT l.name, l.wr, s.sql FROM pragma_table_list AS l JOIN main.sqlite_schema AS s \
-        ON s.type='table' AND s.name=l.name WHERE l.schema='main' AND l.type='table' ORDER BY s.rowid";
+/// The cell that rows from before the column have in it: its default, as SQLite reads it from such a row of a column of that type. (It is not
+/// always what an insert of the default would keep: `1e300` in a TEXT column is.)
+fn initial_default(connection: &Connection, table: &Table, at: usize) -> Result<Option<Cell>> {
+    const DEFAULT: &str = "/*rs*/ SELECT x.dflt_value, l.strict FROM pragma_table_xinfo(?1, 'main') AS x \
+        JOIN pragma_table_list AS l ON l.schema='main' AND l.name=?1 WHERE x.name=?2";
+    let column = &table.columns[at];
+    let rows = connection.query(DEFAULT, &[Value::from(table.name.as_str()), Value::from(column.name.as_str())])?;
+    let Some([Value::Text(default), is_strict]) = rows.first().map(Vec::as_slice) else { return Ok(None) };
+    let strict = if *is_strict == Value::Integer(1) { "STRICT" } else { "" };
+    let scratch = Connection::scratch()?;
+    scratch.execute_batch(&format!("CREATE TABLE x(a ANY) {strict}; INSERT INTO x VALUES(1)"))?;
+    match scratch.execute(&format!("ALTER TABLE x ADD COLUMN c {} DEFAULT {default}", column.declared), &[]) {
+        // A default that is no constant, or that its own column refuses, is let in only where there is no row to have it.
+        Err(e) if matches!(e.kind(), ErrorKind::Invalid | ErrorKind::Constraint) => return Ok(None),
+        result => result?,
+    };
+    let cells = scratch.query("SELECT c FROM x", &[])?;
+    Ok(cells.into_iter().flatten().next().and_then(Cell::from_value))
+}
+
+/// What SQLite says of the user's tables and views. Virtual tables and their shadow tables are not rows of the user's in their own right;
+/// but SQLite takes for a shadow whatever has the name of one, a user's table too (`docs_content` beside an index `docs` that says
+/// `content='docs_content'`). Such a one is the user's if `is_users` says so.
+fn shapes(connection: &Connection, is_users: impl Fn(&str) -> bool) -> Result<(Vec<TableShape>, Vec<String>)> {
+    const TABLES: &str = "/*rs*/ SELECT l.name, l.wr, s.sql, l.type FROM pragma_table_list AS l JOIN main.sqlite_schema AS s \
+        ON s.type='table' AND s.name=l.name WHERE l.schema='main' AND l.type IN ('table', 'shadow') ORDER BY s.rowid";
     const VIEWS: &str = "/*rs*/ SELECT sql FROM main.sqlite_schema WHERE type='view' ORDER BY rowid";
     const DEPENDENTS: &str = "/*rs*/ SELECT sql FROM main.sqlite_schema \
         WHERE type IN ('index','trigger') AND tbl_name=? AND sql IS NOT NULL ORDER BY rowid";
     let mut shapes = Vec::new();
     for row in connection.query(TABLES, &[])? {
-        let [Value::Text(name), without_rowid, Value::Text(sql)] = row.as_slice() else { continue };
-        if identifier::is_reserved(name) {
+        let [Value::Text(name), without_rowid, Value::Text(sql), kind] = row.as_slice() else { continue };
+        if identifier::is_reserved(name) || (*kind != Value::from("table") && !is_users(name)) {
             continue;
         }
         let (columns, primary_key) = columns(connection, name)?;
@@ -101,12 +140,11 @@ fn texts(rows: Vec<Row>) -> Vec<String> {
 /// The columns of a table without ids, and the positions of its key.
 fn columns(connection: &Connection, table: &str) -> Result<(Vec<Column>, Vec<usize>)> {
     const COLUMNS: &str =
-        "/*rs*/ SELECT name, type, \"notnull\", dflt_value, pk, hidden FROM pragma_table_xinfo(?, 'main') WHERE hidden<>1 ORDER BY cid";
+        "/*rs*/ SELECT name, type, \"notnull\", pk, hidden FROM pragma_table_xinfo(?, 'main') WHERE hidden<>1 ORDER BY cid";
     let mut columns = Vec::new();
     let mut key: Vec<(i64, usize)> = Vec::new();
     for row in connection.query(COLUMNS, &[Value::from(table)])? {
-        let [Value::Text(name), Value::Text(declared), not_null, default, Value::Integer(pk), Value::Integer(hidden)] = row.as_slice()
-        else {
+        let [Value::Text(name), Value::Text(declared), not_null, Value::Integer(pk), Value::Integer(hidden)] = row.as_slice() else {
             return Err(Error::internal("PRAGMA table_xinfo answers in another form").with("table", table));
         };
         if *pk > 0 {
@@ -121,16 +159,9 @@ fn columns(connection: &Connection, table: &str) -> Result<(Vec<Column>, Vec<usi
             added_in: 0,
             is_virtual: *hidden == 2,
             is_computed: *hidden == 3,
-            initial_default: constant(connection, default),
+            initial_default: None,
         });
     }
     key.sort_unstable();
     Ok((columns, key.into_iter().map(|(_, position)| position).collect()))
-}
-
-/// The value of a default, if it is a constant: SQLite allows nothing else where rows exist already.
-fn constant(connection: &Connection, default: &Value) -> Option<Cell> {
-    let Value::Text(expression) = default else { return None };
-    let rows = connection.query(&format!("/*rs*/ SELECT {expression}"), &[]).ok()?;
-    rows.into_iter().next()?.into_iter().next().and_then(Cell::from_value)
 }

@@ -64,7 +64,7 @@ impl Database {
     pub fn create_cursor(&self, name: &str, start: Start) -> Result<Cursor> {
         check_name(name)?;
         let writer = self.lock_writer()?;
-        writer.internally(|c| {
+        writer.write_apart(|c| {
             if let Some(found) = find(c, name)? {
                 return Ok(found);
             }
@@ -117,9 +117,11 @@ impl Database {
             ON CONFLICT(name) DO UPDATE SET lsn=max(lsn, excluded.lsn)";
         let writer = self.lock_writer()?;
         assert!(to <= writer.last_lsn(), "a consumer cannot be ahead of the log");
-        writer.internally(|c| c.execute(ADVANCE, &[Value::from(name), Value::Integer(to.as_i64())]))?;
+        writer.write_apart(|c| c.execute(ADVANCE, &[Value::from(name), Value::Integer(to.as_i64())]))?;
         writer.retention().consumer_moved();
-        writer.internally(|c| writer.retention().tidy(c)).map(|_| ())
+        let is_due = writer.retention().is_due();
+        drop(writer);
+        if is_due { self.trim_step().map(|_| ()) } else { Ok(()) }
     }
 
     /// The initial snapshot of `name`, taken at `at`, was acknowledged: the stream goes on from there.
@@ -140,7 +142,7 @@ impl Database {
         const REWIND: &str = "/*rs*/ UPDATE main._rs_cursor SET lsn=?2, snapshot_due=0 WHERE name=?1";
         let writer = self.lock_writer()?;
         let lsn = writer.internally(|c| boundary(c, log::range(c)?, after))?;
-        let changed = writer.internally(|c| c.execute(REWIND, &[Value::from(name), Value::Integer(lsn.as_i64())]))?;
+        let changed = writer.write_apart(|c| c.execute(REWIND, &[Value::from(name), Value::Integer(lsn.as_i64())]))?;
         writer.retention().consumer_moved();
         if changed == 0 { Err(self.no_cursor(name)) } else { Ok(lsn) }
     }
@@ -189,9 +191,7 @@ impl Database {
     pub fn trim_log(&self) -> Result<u64> {
         let mut trimmed = 0;
         loop {
-            let writer = self.lock_writer()?;
-            let step = writer.internally(|c| writer.retention().tidy(c))?;
-            drop(writer);
+            let step = self.trim_step()?;
             if step == 0 {
                 return Ok(trimmed);
             }
@@ -200,12 +200,22 @@ impl Database {
         }
     }
 
+    /// One step of a trim. What is to go is taken into the statistics first.
+    fn trim_step(&self) -> Result<u64> {
+        self.fold_statistics()?;
+        let writer = self.lock_writer()?;
+        writer.write_apart(|c| writer.retention().tidy(c))
+    }
+
     fn change_cursor(&self, name: &str, sql: &str, params: &[Value]) -> Result<()> {
         let writer = self.lock_writer()?;
-        let changed = writer.internally(|c| c.execute(sql, params))?;
+        let changed = writer.write_apart(|c| c.execute(sql, params))?;
         writer.retention().consumer_moved();
-        let _tidied = writer.internally(|c| writer.retention().tidy(c))?;
+        let is_due = writer.retention().is_due();
         drop(writer);
+        if is_due {
+            self.trim_step()?;
+        }
         if changed == 0 { Err(self.no_cursor(name)) } else { Ok(()) }
     }
 

@@ -2,17 +2,19 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, TryLockError};
 
-use relstore_model::{Clock, Commit, Error, ErrorKind, Lsn, Result, Schema, Value, ValueRef, identifier};
+use relstore_model::{Clock, Commit, Error, ErrorKind, Lsn, Result, Schema, TxId, Value, ValueRef, identifier};
 
 use crate::cursor::Claimed;
+use crate::durability::Disk;
 use crate::eviction::Tier;
+use crate::group_commit::Queue;
 use crate::listeners::{Listeners, Listening};
 use crate::lock::WriterLock;
 use crate::log::LogRange;
 use crate::reader::{Reader, Rows, collect};
-use crate::settings::Settings;
+use crate::settings::{Durability, Settings};
 use crate::sqlite::Connection;
 use crate::transaction::Transaction;
 use crate::writer::{Committed, Outcome, Writer};
@@ -30,21 +32,23 @@ pub struct Database {
     high_water: AtomicU64,
     listeners: Listeners,
     claimed: Claimed,
+    /// Statements that wait for the writer.
+    queue: Queue,
+    disk: Option<Arc<Disk>>,
+    /// One at a time makes commits known, so that listeners hear of rising positions.
+    publishing: Mutex<()>,
     _lock: Option<WriterLock>,
 }
 
 impl Database {
-    /// How many idle reading connections are kept.
-    const READERS_KEPT: usize = 4;
-
     /// Opens the store whose hot file is `path`, and makes it if there is none; its folder must exist.
     ///
     /// # Errors
     /// `Unavailable` if another handle has it open for writing, or the file cannot be opened or written; `Corrupt` if it is no store.
     pub fn open(path: &Path, settings: Settings, clock: Arc<dyn Clock>) -> Result<Self> {
-        let lock = WriterLock::take(path)?;
+        let (lock, found) = WriterLock::take(path)?;
         let tier = Arc::new(Tier::default());
-        let writer = Writer::open(path, &settings, clock, Arc::clone(&tier))?;
+        let writer = Writer::open(path, &settings, clock, Arc::clone(&tier), (&found, Arc::clone(&lock.leaving)))?;
         let (schema, lsn) = (writer.schema(), writer.last_lsn());
         Ok(Self::assemble(path, settings, Some((writer, lock)), tier, schema, lsn))
     }
@@ -75,6 +79,7 @@ impl Database {
         lsn: Lsn,
     ) -> Self {
         let (writer, lock) = writer.unzip();
+        let disk = writer.as_ref().map(|w| Arc::clone(w.disk()));
         Self {
             path: path.to_owned(),
             settings,
@@ -85,6 +90,9 @@ impl Database {
             high_water: AtomicU64::new(lsn.get()),
             listeners: Listeners::default(),
             claimed: Claimed::default(),
+            queue: Queue::default(),
+            disk,
+            publishing: Mutex::default(),
             _lock: lock,
         }
     }
@@ -123,8 +131,9 @@ impl Database {
         Lsn::new(self.high_water.load(Ordering::Acquire))
     }
 
-    /// Calls `listener` after each commit that changed something, on the committing thread, in commit order. It must be quick and must
-    /// not write to this database: the next writer waits for it. It is called until what this gives is dropped.
+    /// Calls `listener` after commits that changed something, on a committing thread, with the position up to which all is committed, and as
+    /// safe as the store promises. Positions rise from call to call; one call may stand for several commits. It must be quick and must not
+    /// write to this database: the next writer waits for it. It is called until what this gives is dropped.
     pub fn on_commit(&self, listener: impl Fn(Lsn) + Send + Sync + 'static) -> Listening {
         self.listeners.add(listener)
     }
@@ -142,22 +151,57 @@ impl Database {
     /// # Errors
     /// As [`Database::query`], and whatever `each` gives.
     pub fn query_each(&self, sql: &str, params: &[Value], each: &mut dyn FnMut(&[ValueRef<'_>]) -> Result<()>) -> Result<Vec<String>> {
-        self.reload_for(sql)
-            .and_then(|()| self.with_reader(|reader| reader.query_each(sql, params, each)))
-            .map_err(|e| explained(e, &self.schema()))
+        match self.run_reading(sql, params, true, each)? {
+            Some((columns, _)) => Ok(columns),
+            None => Err(writes(sql)),
+        }
     }
 
-    /// Runs one statement: a query on a snapshot, anything else in a transaction of its own.
+    /// Runs one statement: a query on a snapshot, anything else in a transaction of its own. Where many callers write at the same time, their
+    /// statements share a commit, each with its own outcome.
     ///
     /// # Errors
     /// As [`Database::query`] and [`Database::transaction`].
     pub fn execute(&self, sql: &str, params: &[Value]) -> Result<Outcome> {
-        let is_read = self.with_reader(|reader| reader.is_read(sql)).map_err(|e| explained(e, &self.schema()))?;
-        if is_read {
-            let Rows { columns, rows } = self.query(sql, params)?;
-            return Ok(Outcome { columns, rows, ..Outcome::default() });
+        let mut rows = Vec::new();
+        let columns = self.run_reading(sql, params, true, &mut |cells| {
+            rows.push(cells.iter().map(|c| c.to_value()).collect());
+            Ok(())
+        });
+        match columns {
+            Ok(Some((columns, rows_scanned))) => Ok(Outcome { columns, rows, rows_scanned, ..Outcome::default() }),
+            // Temporary tables and what rests on them are known to the writer alone: it judges.
+            Err(e) if e.kind() != ErrorKind::NotFound || self.writer.is_none() => Err(e),
+            Ok(None) | Err(_) => self.execute_writing(sql, params),
         }
-        self.transaction(|tx| tx.execute(sql, params))
+    }
+
+    /// As [`Database::execute`], for a caller that takes the rows as they come: each is given to `each`, in order. The names of the columns are
+    /// not in the outcome. An error of `each` undoes what the statement wrote.
+    ///
+    /// # Errors
+    /// As [`Database::execute`], and whatever `each` gives.
+    pub fn execute_each(&self, sql: &str, params: &[Value], each: &mut dyn FnMut(&[ValueRef<'_>]) -> Result<()>) -> Result<Outcome> {
+        if self.run_reading(sql, params, false, each)?.is_some() {
+            return Ok(Outcome::default());
+        }
+        self.write(|writer| Transaction::new(writer).execute_each(sql, params, each))
+    }
+
+    /// Runs the statement if it only reads, and gives the names of its columns if they are asked for, and how many rows it scanned; `None` if it
+    /// writes.
+    fn run_reading(
+        &self,
+        sql: &str,
+        params: &[Value],
+        with_columns: bool,
+        each: &mut dyn FnMut(&[ValueRef<'_>]) -> Result<()>,
+    ) -> Result<Option<(Vec<String>, u64)>> {
+        let read = |reader: &Reader| {
+            let columns = reader.try_each(sql, params, with_columns, each, &|| self.settle())?;
+            Ok(columns.map(|columns| (columns, reader.rows_scanned())))
+        };
+        self.reload_for(sql).and_then(|()| self.with_reader(read)).map_err(|e| explained(e, &self.schema()))
     }
 
     /// Whether the statement writes nothing.
@@ -179,34 +223,65 @@ impl Database {
 
     /// Runs `body` in a write transaction, on the writer itself.
     pub(crate) fn write<T, E: From<Error>>(&self, body: impl FnOnce(&Writer) -> Result<T, E>) -> Result<T, E> {
+        self.write_as(None, body)
+    }
+
+    /// As [`Database::write`]; the transaction has the id that the caller gave it.
+    pub(crate) fn write_as<T, E: From<Error>>(&self, txid: Option<&TxId>, body: impl FnOnce(&Writer) -> Result<T, E>) -> Result<T, E> {
         let writer = self.lock_writer()?;
-        writer.begin()?;
-        let guard = Rollback(Some(&writer));
-        let value = body(&writer)?;
-        if !writer.is_open() {
-            let ended = Error::new(ErrorKind::Conflict, "the transaction was rolled back by one of its statements");
-            return Err(ended.with_hint("run the whole transaction again").into());
-        }
-        let writer_open = {
-            let mut guard = guard;
-            guard.0.take()
-        };
-        debug_assert!(writer_open.is_some());
-        let committed = writer.commit()?;
-        self.publish(&committed);
+        let (value, committed) = writer.in_transaction(txid, body)?;
+        self.announce(&committed);
+        drop(writer);
+        self.acknowledge(&committed)?;
         Ok(value)
     }
 
-    /// Makes a commit known: inside the writer's lock, so that listeners hear of commits in order.
-    fn publish(&self, committed: &Committed) {
+    /// The first half of making a commit known, inside the writer's lock: its schema is in force for whoever comes next. Where nobody waits for
+    /// the disk it is the second half too, so that listeners hear of commits in order.
+    pub(crate) fn announce(&self, committed: &Committed) {
         if let Some(schema) = &committed.schema {
             *self.schema.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(schema);
         }
-        let before = self.high_water.swap(committed.lsn.get(), Ordering::AcqRel);
-        assert!(before <= committed.lsn.get(), "the high-water mark never moves back");
-        if before < committed.lsn.get() {
-            self.listeners.tell(committed.lsn);
+        if self.settings.durability == Durability::Normal {
+            self.publish(committed.lsn);
         }
+    }
+
+    /// The second half, outside of the lock: waits until the commit is as safe as the store promises, and tells the listeners.
+    pub(crate) fn acknowledge(&self, committed: &Committed) -> Result<()> {
+        if self.settings.durability == Durability::Normal {
+            return Ok(());
+        }
+        self.make_safe(committed.number)?;
+        self.publish(committed.lsn);
+        Ok(())
+    }
+
+    fn publish(&self, lsn: Lsn) {
+        let _publishing = self.publishing.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = self.high_water.fetch_max(lsn.get(), Ordering::AcqRel);
+        if before < lsn.get() {
+            self.listeners.tell(lsn);
+        }
+    }
+
+    fn make_safe(&self, number: u64) -> Result<()> {
+        self.disk.as_ref().map_or(Ok(()), |disk| disk.make_safe(number))
+    }
+
+    /// Waits until everything that was committed so far through this handle would survive a power cut, whatever the store's durability. What
+    /// leaves the machine must be safe on it first.
+    ///
+    /// # Errors
+    /// `Closed` if the disk failed.
+    pub fn sync(&self) -> Result<()> {
+        let Some(disk) = &self.disk else { return Ok(()) };
+        disk.make_safe(disk.written())
+    }
+
+    /// What was read may rest on commits that are not safe yet: in a store that promises that they are, nobody is to see them earlier.
+    pub(crate) fn settle(&self) -> Result<()> {
+        if self.settings.durability == Durability::Normal { Ok(()) } else { self.sync() }
     }
 
     /// What the log holds now, also by other processes' commits.
@@ -230,7 +305,9 @@ impl Database {
                     .with("first_lsn", range.first)
                     .with_hint(format!("start after LSN {} or read the history", range.first.get() - 1)));
             }
-            log::commits_after(&reader.connection, after, bytes_max)
+            let commits = log::commits_after(&reader.connection, after, bytes_max)?;
+            self.settle()?;
+            Ok(commits)
         })
     }
 
@@ -246,12 +323,33 @@ impl Database {
         self.with_reader(|reader| catalog::at_version(&reader.connection, version)).map(Arc::new)
     }
 
-    pub(crate) fn lock_writer(&self) -> Result<MutexGuard<'_, Writer>> {
-        let writer = self.writer.as_ref().ok_or_else(|| {
+    /// Whether this handle may write.
+    pub(crate) fn is_writable(&self) -> bool {
+        self.writer.is_some()
+    }
+
+    pub(crate) fn writer_mutex(&self) -> Result<&Mutex<Writer>> {
+        self.writer.as_ref().ok_or_else(|| {
             Error::unavailable("the store is open for reading alone").with("path", self.path.display()).with_hint("open it for writing")
-        })?;
+        })
+    }
+
+    pub(crate) fn lock_writer(&self) -> Result<MutexGuard<'_, Writer>> {
         // A panic in a transaction's body has rolled back on its way out: the writer is whole.
-        Ok(writer.lock().unwrap_or_else(PoisonError::into_inner))
+        Ok(self.writer_mutex()?.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(crate) fn queue(&self) -> &Queue {
+        &self.queue
+    }
+
+    /// The writer, if this handle writes and nobody has it just now.
+    pub(crate) fn try_lock_writer(&self) -> Option<MutexGuard<'_, Writer>> {
+        match self.writer.as_ref()?.try_lock() {
+            Ok(writer) => Some(writer),
+            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
+        }
     }
 
     /// What is cold, and where it is read from.
@@ -261,7 +359,7 @@ impl Database {
 
     /// Brings back the tables that a query asks for what only a whole table answers. A handle that reads only leaves them, and the query
     /// then says so.
-    fn reload_for(&self, sql: &str) -> Result<()> {
+    pub(crate) fn reload_for(&self, sql: &str) -> Result<()> {
         if self.writer.is_none() || self.tier.is_empty() {
             return Ok(());
         }
@@ -270,26 +368,26 @@ impl Database {
     }
 
     pub(crate) fn with_reader<T>(&self, run: impl FnOnce(&Reader) -> Result<T>) -> Result<T> {
+        self.with_reader_mut(|reader| run(reader))
+    }
+
+    /// As `with_reader`, for what sets something of the connection; it sets it back.
+    pub(crate) fn with_reader_mut<T>(&self, run: impl FnOnce(&mut Reader) -> Result<T>) -> Result<T> {
         let pooled = self.readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let reader = pooled.map_or_else(|| Reader::open(&self.path, &self.settings, Arc::clone(&self.tier), self.writer.is_none()), Ok)?;
-        let result = run(&reader);
+        let mut reader =
+            pooled.map_or_else(|| Reader::open(&self.path, &self.settings, Arc::clone(&self.tier), self.writer.is_none()), Ok)?;
+        let result = run(&mut reader);
         let mut readers = self.readers.lock().unwrap_or_else(PoisonError::into_inner);
-        if readers.len() < Self::READERS_KEPT {
+        if readers.len() < self.settings.readers_idle_max {
             readers.push(reader);
         }
         result
     }
 }
 
-/// Rolls back unless it is taken: also when a panic unwinds.
-struct Rollback<'a>(Option<&'a Writer>);
-
-impl Drop for Rollback<'_> {
-    fn drop(&mut self) {
-        if let Some(writer) = self.0.take() {
-            writer.rollback();
-        }
-    }
+/// The error of a query that is none.
+pub(crate) fn writes(sql: &str) -> Error {
+    Error::invalid("the statement writes").with("sql", sql).with_hint("run it with execute, or in a transaction")
 }
 
 /// Adds the nearest name to an error that names a table or column which does not exist.

@@ -1,6 +1,6 @@
 //! The change log as it lies in the hot file: its range, and reading commits back.
 
-use relstore_model::{Commit, Error, Lsn, Result, Row, Timestamp, Value};
+use relstore_model::{Commit, Error, Lsn, Result, Row, Timestamp, TxId, Value};
 
 use crate::sqlite::{Connection, cell, from_sqlite};
 
@@ -69,7 +69,7 @@ pub(crate) fn lsn_at(row: Option<&Row>, column: usize) -> Result<Lsn> {
 /// one. A position inside a commit gives the commits after it.
 pub(crate) fn commits_after(connection: &Connection, after: Lsn, bytes_max: usize) -> Result<Vec<Commit>> {
     const COMMITS: &str =
-        "/*rs*/ SELECT lsn, count, ts, schema_version, body FROM main._rs_log WHERE lsn > ?1 AND lsn-count >= ?1 ORDER BY lsn";
+        "/*rs*/ SELECT lsn, count, ts, schema_version, txid, body FROM main._rs_log WHERE lsn > ?1 AND lsn-count >= ?1 ORDER BY lsn";
     let read = || {
         let mut statement = connection.inner.prepare_cached(COMMITS)?;
         let mut rows = statement.query([after.as_i64()])?;
@@ -77,7 +77,7 @@ pub(crate) fn commits_after(connection: &Connection, after: Lsn, bytes_max: usiz
         let mut bytes = 0;
         while let Some(row) = rows.next()? {
             let (lsn, count): (i64, i64) = (row.get(0)?, row.get(1)?);
-            let packed = match cell(row.get_ref(4)?) {
+            let packed = match cell(row.get_ref(5)?) {
                 relstore_model::ValueRef::Blob(b) => b.to_vec(),
                 _ => Vec::new(),
             };
@@ -87,6 +87,7 @@ pub(crate) fn commits_after(connection: &Connection, after: Lsn, bytes_max: usiz
                 count: count as u64,
                 timestamp: Timestamp::from_micros(row.get(2)?),
                 schema_version: row.get(3)?,
+                txid: row.get::<_, Option<String>>(4)?.and_then(|text| TxId::new(text).ok()),
                 packed,
             });
             if bytes >= bytes_max {
@@ -102,10 +103,26 @@ pub(crate) fn commits_after(connection: &Connection, after: Lsn, bytes_max: usiz
 
 /// LSNs have no gap: a missing log row is damage, and must not become missing history.
 fn check_gapless(commits: &[Commit]) -> Result<()> {
+    let is_commit = |c: &&Commit| (1..=Lsn::MAX.get()).contains(&c.count) && (1..=Lsn::MAX.get()).contains(&c.lsn_first.get());
+    if let Some(row) = commits.iter().find(|c| !is_commit(c)) {
+        return Err(Error::corrupt("the change log has a row that is no commit").with("lsn_first", row.lsn_first).with("count", row.count));
+    }
     for pair in commits.windows(2) {
         if pair[0].lsn_last().next() != pair[1].lsn_first {
             return Err(Error::corrupt("the change log has a gap").with("after", pair[0].lsn_last()).with("before", pair[1].lsn_first));
         }
     }
     Ok(())
+}
+
+/// Who has come further than `last`, and where to, as text: nobody, unless the end of the log is lost.
+pub(crate) fn ahead(connection: &Connection, last: Lsn) -> Result<Vec<Row>> {
+    const AHEAD: &str = "/*rs*/ SELECT name, CAST(lsn AS TEXT) FROM main._rs_cursor WHERE lsn > ?1 \
+        UNION ALL SELECT key, CAST(value AS TEXT) FROM main._rs_meta WHERE key='statistics_lsn' AND value > ?1";
+    connection.query(AHEAD, &[Value::Integer(last.as_i64())])
+}
+
+/// How far the statistics have taken in the log.
+pub(crate) fn statistics_lsn(connection: &Connection) -> Result<Lsn> {
+    lsn_at(connection.query("/*rs*/ SELECT value FROM main._rs_meta WHERE key='statistics_lsn'", &[])?.first(), 0)
 }

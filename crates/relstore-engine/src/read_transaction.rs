@@ -63,6 +63,7 @@ impl Database {
         self.with_reader(|reader| {
             let range = reader.hold(log::range)?;
             let held = Held(reader);
+            self.settle()?;
             let current = self.schema();
             let version = reader.held(catalog::newest_version)?;
             let schema = if version == current.version { current } else { Arc::new(reader.held(catalog::newest)?) };

@@ -32,15 +32,19 @@ pub(crate) struct Reader {
     is_follower: bool,
     /// How often that had changed in the file when it was last asked.
     generation: Cell<i64>,
+    /// How many rows the last query met in scans of whole tables.
+    rows_scanned: Cell<u64>,
 }
 
 impl Reader {
     pub(crate) fn open(path: &Path, settings: &Settings, tier: Arc<Tier>, is_follower: bool) -> Result<Self> {
         let mut connection = Connection::open_read_only(path)?;
         connection.execute_batch(&format!("PRAGMA query_only=ON; PRAGMA cache_size=-{}", settings.cache_kib))?;
+        connection.harden()?;
+        connection.inner.set_prepared_statement_cache_capacity(settings.statements_cached);
         let authorizer = Authorizer::install(&mut connection.inner).map_err(|e| from_sqlite(&e, ""))?;
         let shadow = Shadow::install(&connection, tier, None)?;
-        Ok(Self { connection, authorizer, shadow, is_follower, generation: Cell::new(0) })
+        Ok(Self { connection, authorizer, shadow, is_follower, generation: Cell::new(0), rows_scanned: Cell::new(0) })
     }
 
     /// Whether the statement writes nothing.
@@ -52,9 +56,20 @@ impl Reader {
                 self.hide()?;
             }
             let text = plan.as_ref().and_then(|p| p.text.as_deref()).unwrap_or(sql);
-            let prepared = self.connection.inner.prepare_cached(text).map_err(|e| from_sqlite(&e, sql))?;
-            Ok(prepared.readonly())
+            Ok(self.prepare(text, sql)?.readonly())
         })
+    }
+
+    /// Prepares `text`, which stands for `sql`.
+    fn prepare(&self, text: &str, sql: &str) -> Result<rusqlite::CachedStatement<'_>> {
+        let prepare = || self.connection.inner.prepare_cached(text);
+        let again = |_| {
+            // SQLite judges it by the shape that it knows, and looks whether that is still so when the statement runs. Nothing is wrong with
+            // a statement that fits the shape of now, which a look into the file makes known.
+            self.connection.inner.query_row("/*rs*/ SELECT count(*) FROM main.sqlite_schema", [], |_| Ok(()))?;
+            prepare()
+        };
+        prepare().or_else(again).map_err(|e| self.authorizer.explain(from_sqlite(&e, sql)))
     }
 
     /// The tables that must be wholly hot before the statement can be read.
@@ -65,36 +80,68 @@ impl Reader {
         })
     }
 
-    /// Runs a query and gives each row to `each`; gives the names of the columns.
-    pub(crate) fn query_each(&self, sql: &str, params: &[Value], each: Each<'_>) -> Result<Vec<String>> {
+    /// Runs the statement and gives each row to `each`, if it only reads; gives the names of the columns if they are asked for. `None` if it
+    /// writes: it was not run. `settle` is called once, when the statement has its snapshot and `each` has seen nothing.
+    pub(crate) fn try_each(
+        &self,
+        sql: &str,
+        params: &[Value],
+        with_columns: bool,
+        each: Each<'_>,
+        settle: &dyn Fn() -> Result<()>,
+    ) -> Result<Option<Vec<String>>> {
         let sql = sql::trimmed(sql);
         loop {
             let number = self.shadow.tier().settled();
-            let done = self.shadow_snapshot(|| self.try_query(sql, params, each, || self.shadow.tier().is_at(number)))?;
-            if let Some(columns) = done {
-                return Ok(columns);
+            let is_settled = || Ok(self.shadow.tier().is_at(number) && settle().map(|()| true)?);
+            match self.shadow_snapshot(|| self.try_once(sql, params, with_columns, each, is_settled))? {
+                Attempt::Done(columns) => return Ok(Some(columns)),
+                Attempt::Writes => return Ok(None),
+                Attempt::Overtaken => {}
             }
         }
     }
 
-    /// As [`Reader::query_each`]; `None` if rows moved between the tiers just as the snapshot was opened, and nothing was given to `each`.
-    fn try_query(&self, sql: &str, params: &[Value], each: Each<'_>, is_settled: impl FnOnce() -> bool) -> Result<Option<Vec<String>>> {
+    fn try_once(
+        &self,
+        sql: &str,
+        params: &[Value],
+        with_columns: bool,
+        each: Each<'_>,
+        is_settled: impl FnOnce() -> Result<bool>,
+    ) -> Result<Attempt> {
         if !self.shadow.is_empty() {
             let plan = self.shadow.plan(sql);
-            if !plan.reload.is_empty() {
+            if plan.is_bare || !plan.reload.is_empty() {
+                self.hide()?;
+            }
+            let text = plan.text.as_deref().unwrap_or(sql);
+            if plan.text.is_some() || !plan.reload.is_empty() {
+                let statement = self.prepare(text, sql)?;
+                if !statement.readonly() {
+                    return Ok(Attempt::Writes);
+                }
                 return Err(Error::unsupported("the statement asks for what a table with evicted rows cannot answer")
                     .with("sql", sql)
                     .with_hint("name the key column where it says rowid, or open the store for writing"));
             }
-            if plan.is_bare {
-                self.hide()?;
-            }
         }
-        let mut statement = self.connection.inner.prepare_cached(sql).map_err(|e| from_sqlite(&e, sql))?;
+        let mut statement = self.prepare(sql, sql)?;
         if !statement.readonly() {
-            return Err(Error::invalid("the statement writes").with("sql", sql).with_hint("run it with execute, or in a transaction"));
+            return Ok(Attempt::Writes);
         }
-        step(&mut statement, sql, params, each, is_settled).map_err(|e| self.shadow.explain(e))
+        let result = step(&mut statement, sql, params, each, is_settled).map_err(|e| self.shadow.explain(e));
+        self.rows_scanned.set(rows_scanned(&statement));
+        if !result? {
+            return Ok(Attempt::Overtaken);
+        }
+        // Asked last: where the schema changed, SQLite prepared the statement again in its first step, and `*` is other columns than before.
+        Ok(Attempt::Done(if with_columns { column_names(&statement) } else { Vec::new() }))
+    }
+
+    /// How many rows the last query met in scans of whole tables.
+    pub(crate) fn rows_scanned(&self) -> u64 {
+        self.rows_scanned.get()
     }
 
     /// Runs `run` in one read transaction, without a view over cold rows.
@@ -132,13 +179,16 @@ impl Reader {
         self.authorizer.internally(|| run(&self.connection))
     }
 
-    /// As [`Reader::query_each`], in the read transaction that [`Reader::hold`] began.
+    /// As [`Reader::try_each`], in the read transaction that [`Reader::hold`] began.
     pub(crate) fn query_held(&self, sql: &str, params: &[Value], each: Each<'_>) -> Result<Vec<String>> {
         // A statement before may have hidden them.
         if !self.shadow.shows(&self.shadow.cold()) {
             self.show(&self.shadow.cold())?;
         }
-        self.try_query(sql::trimmed(sql), params, each, || true).map(Option::unwrap_or_default)
+        match self.try_once(sql::trimmed(sql), params, true, each, || Ok(true))? {
+            Attempt::Done(columns) => Ok(columns),
+            Attempt::Writes | Attempt::Overtaken => Err(crate::database::writes(sql)),
+        }
     }
 
     /// Ends the read transaction.
@@ -201,23 +251,42 @@ impl Reader {
     }
 }
 
+/// How many rows the statement met in scans of whole tables since this was last asked: SQLite counts them anyway.
+pub(crate) fn rows_scanned(statement: &rusqlite::Statement<'_>) -> u64 {
+    u64::try_from(statement.reset_status(rusqlite::StatementStatus::FullscanStep)).unwrap_or(0)
+}
+
 /// What is done with each row.
 pub(crate) type Each<'a> = &'a mut dyn FnMut(&[ValueRef<'_>]) -> Result<()>;
 
-/// Binds, steps, and gives each row to `each`; gives the names of the columns. `is_settled` is asked once, when the statement has opened its
-/// snapshot and `each` has seen nothing yet; if it says no, the statement stops there and the answer is `None`.
+/// What became of an attempt to read.
+enum Attempt {
+    Done(Vec<String>),
+    /// The statement writes.
+    Writes,
+    /// Rows moved between the tiers just as the snapshot was opened; nothing was given to the caller.
+    Overtaken,
+}
+
+/// The names of the statement's columns.
+pub(crate) fn column_names(statement: &rusqlite::Statement<'_>) -> Vec<String> {
+    statement.column_names().into_iter().map(str::to_owned).collect()
+}
+
+/// Binds, steps, and gives each row to `each`. `is_settled` is asked once, when the statement has opened its snapshot and `each` has seen
+/// nothing yet; if it says no, the statement stops there and so is the answer.
 pub(crate) fn step(
     statement: &mut rusqlite::Statement<'_>,
     sql: &str,
     params: &[Value],
     each: Each<'_>,
-    is_settled: impl FnOnce() -> bool,
-) -> Result<Option<Vec<String>>> {
+    is_settled: impl FnOnce() -> Result<bool>,
+) -> Result<bool> {
     let mut rows = statement.query(params_from_iter(params.iter().map(Bound))).map_err(|e| from_sqlite(&e, sql))?;
     let mut cells: Vec<ValueRef<'_>> = Vec::new();
     let mut next = rows.next();
-    if !is_settled() {
-        return Ok(None);
+    if !is_settled()? {
+        return Ok(false);
     }
     while let Some(row) = next.map_err(|e| from_sqlite(&e, sql))? {
         let mut cells_of_row = reuse(cells);
@@ -228,9 +297,7 @@ pub(crate) fn step(
         cells = reuse(cells_of_row);
         next = rows.next();
     }
-    drop(rows);
-    // Asked last: where the schema changed, SQLite prepared the statement again in its first step, and `*` is other columns than before.
-    Ok(Some(statement.column_names().map(str::to_owned).collect()))
+    Ok(true)
 }
 
 /// The vector's allocation, empty, for cells of another lifetime. The compiler turns it into nothing.

@@ -8,7 +8,7 @@ use std::cell::Cell;
 use relstore_model::{Error, Lsn, Result, Value};
 
 use crate::cursor;
-use crate::log::Extent;
+use crate::log::{self, Extent};
 use crate::settings::Settings;
 use crate::sqlite::Connection;
 
@@ -22,7 +22,7 @@ pub(crate) struct Retention {
     bytes_max: u64,
     held_for: &'static [&'static str],
     extent: Cell<Extent>,
-    /// The extent before the open transaction made room for itself.
+    /// The extent when the open transaction began.
     extent_before: Cell<Option<Extent>>,
     /// When it was last tried, a consumer held the oldest commits that were left, and none has moved since.
     is_held: Cell<bool>,
@@ -50,6 +50,17 @@ impl Retention {
         self.is_held.set(false);
     }
 
+    /// A transaction begins.
+    pub(crate) fn began(&self) {
+        self.extent_before.set(Some(self.extent.get()));
+    }
+
+    /// Whether so much of the log is used that what is only kept for the statistics should go into them soon, so that the log is never full
+    /// for their sake.
+    pub(crate) fn is_half_full(&self) -> bool {
+        self.extent.get().bytes() > self.bytes_max / 2
+    }
+
     /// Makes room in the log for a commit of `bytes`, in its own transaction.
     ///
     /// # Errors
@@ -58,7 +69,6 @@ impl Retention {
         if self.extent.get().bytes() + bytes <= self.bytes_max {
             return Ok(());
         }
-        self.extent_before.set(Some(self.extent.get()));
         while self.extent.get().bytes() + bytes > self.bytes_max {
             if self.step(connection, self.end(), true)? == 0 {
                 return Err(self.full(connection, bytes)?);
@@ -67,11 +77,10 @@ impl Retention {
         Ok(())
     }
 
-    /// The commit of `bytes` that there was room for is done.
-    pub(crate) fn committed(&self, bytes: u64) {
+    /// A commit of `bytes` that there was room for is in the log.
+    pub(crate) fn put(&self, bytes: u64) {
         let Extent { start, end } = self.extent.get();
         self.extent.set(Extent { start, end: end + bytes });
-        self.extent_before.set(None);
     }
 
     /// The open transaction was rolled back, and the log is as it was.
@@ -110,6 +119,8 @@ impl Retention {
                 return Ok(0);
             }
         };
+        // The statistics are taken from the log: what they have not seen stays.
+        let passed = passed.min(log::statistics_lsn(connection)?);
         let start = self.extent.get().start;
         let mut last = None;
         let mut count = 0;

@@ -4,6 +4,7 @@
 //! No capture, no log, no policy: only the translation of values and errors. This module and its children alone name rusqlite.
 
 mod error;
+pub(crate) mod raw;
 
 use std::path::Path;
 use std::time::Duration;
@@ -30,8 +31,24 @@ impl Connection {
         let inner = rusqlite::Connection::open(path).map_err(|e| from_sqlite(&e, "").with("path", path.display()))?;
         let this = Self { inner };
         this.inner.busy_timeout(BUSY_TIMEOUT).map_err(|e| from_sqlite(&e, ""))?;
-        this.execute_batch("PRAGMA journal_mode=WAL; PRAGMA foreign_keys=ON").map_err(|e| e.with("path", path.display()))?;
+        // Where the disk fails in it, SQLite says so only by the mode that it gives, which is then the old one.
+        let mode = this.query("PRAGMA journal_mode=WAL", &[]).map_err(|e| e.with("path", path.display()))?;
+        if mode != [[Value::from("wal")]] {
+            return Err(relstore_model::Error::unavailable("the file cannot be given a write-ahead log")
+                .with("path", path.display())
+                .with_hint("check the disk, its free space and that the folder may be written"));
+        }
+        this.execute_batch("PRAGMA foreign_keys=ON").map_err(|e| e.with("path", path.display()))?;
         Ok(this)
+    }
+
+    /// An empty database in memory, gone when it is closed. Foreign keys are enforced.
+    ///
+    /// # Errors
+    /// `Unavailable` if there is no memory.
+    pub fn scratch() -> Result<Self> {
+        let inner = rusqlite::Connection::open_in_memory().map_err(|e| from_sqlite(&e, ""))?;
+        Ok(Self { inner })
     }
 
     /// Opens `path` for reading alone. Another process may be writing it meanwhile.
@@ -43,6 +60,18 @@ impl Connection {
         let inner = rusqlite::Connection::open_with_flags(path, flags).map_err(|e| from_sqlite(&e, "").with("path", path.display()))?;
         inner.busy_timeout(BUSY_TIMEOUT).map_err(|e| from_sqlite(&e, ""))?;
         Ok(Self { inner })
+    }
+
+    /// Shuts the doors by which SQL could go around the engine: shadow tables and `sqlite_schema` cannot be written, functions and virtual
+    /// tables that are not harmless cannot be called by a schema that somebody else wrote, and a name in double quotes is a name: one that
+    /// is misspelt is an error, not a string.
+    pub(crate) fn harden(&self) -> Result<()> {
+        use rusqlite::config::DbConfig;
+        let set = |what, on| self.inner.set_db_config(what, on).map(|_| ()).map_err(|e| from_sqlite(&e, ""));
+        set(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
+        set(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
+        set(DbConfig::SQLITE_DBCONFIG_DQS_DML, false)?;
+        set(DbConfig::SQLITE_DBCONFIG_DQS_DDL, false)
     }
 
     /// Runs one statement with its parameters bound by position and gives how many rows it inserted, updated or deleted.
@@ -61,11 +90,11 @@ impl Connection {
     pub fn query(&self, sql: &str, params: &[Value]) -> Result<Vec<Row>> {
         let run = || {
             let mut statement = self.inner.prepare_cached(sql)?;
-            let columns = statement.column_count();
             let mut rows = statement.query(rusqlite::params_from_iter(params.iter().map(Bound)))?;
             let mut out = Vec::new();
             while let Some(row) = rows.next()? {
-                let cells = (0..columns).map(|i| row.get_ref(i).map(|v| cell(v).to_value()));
+                // Asked of the row: where the schema changed, SQLite prepared the statement again, and `*` is other columns than before.
+                let cells = (0..row.as_ref().column_count()).map(|i| row.get_ref(i).map(|v| cell(v).to_value()));
                 out.push(cells.collect::<rusqlite::Result<Row>>()?);
             }
             Ok(out)

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use relstore_model::{Error, ErrorKind, Result, Schema, Value, ValueRef};
+use relstore_model::{Error, Result, Schema, Value, ValueRef};
 
 use crate::reader::{Rows, collect};
+use crate::statement::Statement;
 use crate::writer::{Outcome, Writer};
 
 /// An open write transaction. It sees its own writes; nobody else does until it commits.
@@ -16,6 +17,11 @@ pub struct Transaction<'a> {
 impl<'a> Transaction<'a> {
     pub(crate) fn new(writer: &'a Writer) -> Self {
         Self { writer, depth: 0 }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn writer(&self) -> &Writer {
+        self.writer
     }
 
     /// The schema as the transaction sees it.
@@ -49,15 +55,28 @@ impl<'a> Transaction<'a> {
         self.explained(result)
     }
 
+    /// Prepares a statement to be run many times in this transaction.
+    ///
+    /// # Errors
+    /// As [`Transaction::execute`], by the statement's text.
+    pub fn prepare(&self, sql: &str) -> Result<Statement<'a>> {
+        self.check_open()?;
+        let result = Statement::new(self.writer, sql);
+        self.explained(result)
+    }
+
     /// Runs one statement once per row of parameters; gives how many rows changed in all. If one fails, those before it stay done: put
     /// it in a nested transaction to have all or nothing.
     ///
     /// # Errors
     /// As [`Transaction::execute`].
     pub fn execute_many(&self, sql: &str, rows: &mut dyn Iterator<Item = Vec<Value>>) -> Result<u64> {
-        self.check_open()?;
-        let result = self.writer.run_many(sql, rows);
-        self.explained(result)
+        let mut statement = self.prepare(sql)?;
+        let mut changes = 0;
+        for params in rows {
+            changes += statement.execute(&params)?;
+        }
+        Ok(changes)
     }
 
     /// Runs `body` in a nested transaction: what it did is undone if it fails, and the outer transaction goes on.
@@ -95,11 +114,7 @@ impl<'a> Transaction<'a> {
     }
 
     fn check_open(&self) -> Result<()> {
-        if self.writer.is_open() {
-            return Ok(());
-        }
-        Err(Error::new(ErrorKind::Conflict, "the transaction was rolled back by an earlier statement")
-            .with_hint("run the whole transaction again"))
+        self.writer.check_open()
     }
 
     fn explained<T>(&self, result: Result<T>) -> Result<T> {

@@ -3,17 +3,25 @@
 use std::cell::{Cell, RefCell};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use relstore_model::{Clock, Error, ErrorKind, HybridClock, Lsn, Result, Row, Schema, Table, Value};
+use relstore_model::{Clock, Error, ErrorKind, HybridClock, Lsn, Result, Row, Schema, Timestamp, TxId, Value};
+use rusqlite::ErrorCode;
+use rusqlite::config::DbConfig;
+use rusqlite::hooks::Wal;
 
-use crate::authorizer::Authorizer;
+use crate::authorizer::{self, Authorizer};
 use crate::capture::{Capture, ENLIST, LogHead};
+use crate::deadline::Deadline;
+use crate::durability::Disk;
 use crate::eviction::{self, Shadow, Tier};
-use crate::reader::{Each, step};
+use crate::lock::{Found, Leaving};
+use crate::reader::{Each, column_names, rows_scanned, step};
 use crate::retention::Retention;
-use crate::settings::{Durability, Settings};
-use crate::sqlite::{Connection, cell, from_sqlite};
-use crate::{catalog, log, sql};
+use crate::settings::Settings;
+use crate::sqlite::{Connection, from_sqlite};
+use crate::trust::Trust;
+use crate::{catalog, log, recovery, sql, wal};
 
 /// What a statement did.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -26,6 +34,11 @@ pub struct Outcome {
     pub changes: u64,
     /// The rowid of the last row it inserted.
     pub last_insert_rowid: i64,
+    /// How many rows it met in scans of whole tables or indexes; 0 if each table was reached by what it asked for. Rows that an index found
+    /// are not counted by SQLite.
+    pub rows_scanned: u64,
+    /// How many rows it wrote in all, those of cascades and triggers and those that came back from the cold tier for it included.
+    pub rows_written: u64,
 }
 
 /// What a commit was.
@@ -35,6 +48,8 @@ pub(crate) struct Committed {
     pub(crate) lsn: Lsn,
     /// The schema, if it changed.
     pub(crate) schema: Option<Arc<Schema>>,
+    /// Its number among the commits in the WAL, for [`Disk::make_safe`].
+    pub(crate) number: u64,
 }
 
 /// The writing connection. Held by one caller at a time.
@@ -45,47 +60,84 @@ pub(crate) struct Writer {
     authorizer: Arc<Authorizer>,
     clock: Arc<dyn Clock>,
     hybrid: HybridClock,
+    /// The position of the last change that is in the log: the open transaction's count only once they are sealed.
     last_lsn: Cell<Lsn>,
+    /// The same when the open transaction began.
+    lsn_before: Cell<Lsn>,
+    deadline: Arc<Deadline>,
+    disk: Arc<Disk>,
     retention: Retention,
     /// The schema as the open transaction sees it.
     schema: RefCell<Arc<Schema>>,
     /// The schema when the open transaction began.
     schema_before: RefCell<Arc<Schema>>,
-    is_poisoned: Cell<bool>,
+    /// Set when the disk failed: nothing is written any more. The WAL hook sets it too, where a checkpoint failed.
+    is_poisoned: Arc<AtomicBool>,
     /// The cold tier, as the open transaction sees it.
     shadow: Shadow,
     /// Whether the open transaction has changed what is cold, or the temp objects that show it.
     is_tier_touched: Cell<bool>,
     /// Whether a part of it was rolled back since, so that the shadow must be read from the file again.
     is_tier_in_doubt: Cell<bool>,
+    trust: Trust,
+}
+
+/// How many frames the WAL may have before it is copied into the file: SQLite's own number.
+const CHECKPOINT_FRAMES: i32 = 1000;
+
+/// Checkpoints as SQLite would by itself, but does not overlook that the disk failed in it: SQLite drops that error, and a WAL whose sync
+/// failed once must not be trusted again.
+fn checkpoint_or_poison(connection: &mut Connection) -> Result<Arc<AtomicBool>> {
+    let is_poisoned = Arc::new(AtomicBool::new(false));
+    let poison = Arc::clone(&is_poisoned);
+    let hook = move |wal: &mut Wal, frames: i32| {
+        let failed = (frames >= CHECKPOINT_FRAMES).then(|| wal.checkpoint()).and_then(std::result::Result::err);
+        if failed.and_then(|e| e.sqlite_error_code()) == Some(ErrorCode::SystemIoFailure) {
+            poison.store(true, Ordering::Release);
+        }
+        // The commit is done, whatever became of the checkpoint.
+        Ok(())
+    };
+    connection.inner.wal_hook(Some(hook)).map_err(|e| from_sqlite(&e, ""))?;
+    Ok(is_poisoned)
 }
 
 impl Drop for Writer {
     fn drop(&mut self) {
+        // Sees to it that a poisoned connection does not checkpoint when it closes.
+        let _ = self.check_disk();
         self.capture.remove(&self.connection.inner);
     }
 }
 
 impl Writer {
     /// Opens the hot file for writing and makes what is missing in it. The caller holds the store's lock.
-    pub(crate) fn open(path: &Path, settings: &Settings, clock: Arc<dyn Clock>, tier: Arc<Tier>) -> Result<Self> {
+    pub(crate) fn open(
+        path: &Path,
+        settings: &Settings,
+        clock: Arc<dyn Clock>,
+        tier: Arc<Tier>,
+        (found, leaving): (&Found, Arc<Leaving>),
+    ) -> Result<Self> {
+        wal::renew(path)?;
         let mut connection = Connection::open(path)?;
-        let synchronous = match settings.durability {
-            Durability::Normal => "NORMAL",
-            Durability::Full => "FULL",
-        };
-        let pragmas = format!("PRAGMA synchronous={synchronous}; PRAGMA cache_size=-{}; PRAGMA temp_store=MEMORY", settings.cache_kib);
+        // Commits are synced by `Disk`, for all who wait at once; SQLite itself syncs where it must for the file to stay whole.
+        let pragmas = format!("PRAGMA synchronous=NORMAL; PRAGMA cache_size=-{}; PRAGMA temp_store=MEMORY", settings.cache_kib);
         connection.execute_batch(&pragmas)?;
         connection
             .execute_batch(&format!("BEGIN IMMEDIATE; {} COMMIT", catalog::ENGINE_TABLES))
             .map_err(|e| e.with("path", path.display()))?;
-        connection.inner.set_prepared_statement_cache_capacity(256);
+        connection.harden()?;
+        connection.inner.set_prepared_statement_cache_capacity(settings.statements_cached);
         let schema = Arc::new(catalog::newest(&connection)?);
         let range = log::range(&connection)?;
+        let trust = Trust::new(&connection, recovery::check(&connection, path, found)?, leaving)?;
         let capture = Capture::install(&connection.inner)?;
         capture.set_schema(&schema);
         let authorizer = Authorizer::install(&mut connection.inner).map_err(|e| from_sqlite(&e, ""))?;
         let shadow = Shadow::install(&connection, tier, Some(capture.suspender()))?;
+        let is_poisoned = checkpoint_or_poison(&mut connection)?;
+        let deadline = Deadline::install(&mut connection, settings.transaction_timeout)?;
         let writer = Self {
             connection,
             capture,
@@ -93,13 +145,17 @@ impl Writer {
             clock,
             hybrid: HybridClock::starting_at(range.timestamp),
             last_lsn: Cell::new(range.last),
+            lsn_before: Cell::new(range.last),
+            deadline,
+            disk: Arc::new(Disk::new(path, Arc::clone(&is_poisoned))),
             retention: Retention::new(settings, range.extent),
             schema: RefCell::new(Arc::clone(&schema)),
             schema_before: RefCell::new(schema),
-            is_poisoned: Cell::new(false),
+            is_poisoned,
             shadow,
             is_tier_touched: Cell::new(false),
             is_tier_in_doubt: Cell::new(false),
+            trust,
         };
         writer.record_foreign_ddl()?;
         writer.shadow.tier().set(writer.internally(|c| eviction::load(c, &writer.schema()))?);
@@ -108,12 +164,12 @@ impl Writer {
 
     /// A change of shape that bypassed the engine is noticed at open and recorded as what it is now.
     fn record_foreign_ddl(&self) -> Result<()> {
-        if catalog::evolved(&self.connection, &self.schema())?.is_none() {
+        if catalog::evolved(&self.connection, &self.schema(), None)?.is_none() {
             return Ok(());
         }
-        self.begin()?;
+        self.begin_unchecked()?;
         match self.record_ddl("/* changed outside of the store */") {
-            Ok(()) => self.commit().map(|_| ()),
+            Ok(()) => self.commit(None).map(|_| ()),
             Err(e) => {
                 self.rollback();
                 Err(e)
@@ -140,6 +196,10 @@ impl Writer {
         &self.capture
     }
 
+    pub(crate) fn trust(&self) -> &Trust {
+        &self.trust
+    }
+
     pub(crate) fn shadow(&self) -> &Shadow {
         &self.shadow
     }
@@ -163,63 +223,156 @@ impl Writer {
         self.authorizer.internally(|| run(&self.connection))
     }
 
-    /// Begins a write transaction and enlists the capture in it.
-    pub(crate) fn begin(&self) -> Result<()> {
-        if self.is_poisoned.get() {
-            return Err(Error::new(ErrorKind::Closed, "the store is closed: an earlier write to the disk failed")
-                .with_hint("open the store again: what was acknowledged is there"));
+    /// Runs a statement of the engine's own that writes and is its own transaction.
+    pub(crate) fn write_apart<T>(&self, run: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+        self.check_disk()?;
+        self.internally(run).map_err(|e| self.poisoned_by(e))
+    }
+
+    fn check_disk(&self) -> Result<()> {
+        if !self.is_poisoned.load(Ordering::Acquire) {
+            return Ok(());
         }
+        // Closing the connection would checkpoint, out of a WAL of which nobody knows how much is on the disk.
+        let _ = self.connection.inner.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
+        Err(Error::new(ErrorKind::Closed, "the store is closed: an earlier write to the disk failed")
+            .with_hint("open the store again: what was acknowledged is there"))
+    }
+
+    /// A commit failed by `error`: if it was the disk, nothing more is written. After a failed fsync nobody can know what is on the disk: a
+    /// page that failed may be dropped and never retried.
+    fn poisoned_by(&self, error: Error) -> Error {
+        if error.kind() == ErrorKind::Unavailable && error.message().contains("disk I/O error") {
+            self.is_poisoned.store(true, Ordering::Release);
+            self.trust.doubt();
+        }
+        error
+    }
+
+    /// Begins a write transaction, once it is sure that the log says all that happened before.
+    pub(crate) fn begin(&self) -> Result<()> {
+        self.begin_unchecked()?;
+        while !self.is_trusted().inspect_err(|_| self.rollback())? {
+            self.rollback();
+            self.verify()?;
+            self.begin_unchecked()?;
+        }
+        Ok(())
+    }
+
+    /// Begins a write transaction and enlists the capture in it.
+    pub(crate) fn begin_unchecked(&self) -> Result<()> {
+        self.check_disk()?;
         let cold = self.shadow.tier().cold();
         if !self.shadow.shows(&cold) {
             self.internally(|c| self.shadow.show(c, &cold))?;
         }
         self.internally(|c| c.execute("/*rs*/ BEGIN IMMEDIATE", &[]))?;
         *self.schema_before.borrow_mut() = self.schema();
-        // A snapshot whose body panicked must not name the rows of the next transaction.
+        self.lsn_before.set(self.last_lsn.get());
+        self.retention.began();
+        self.deadline.start();
+        // What a statement outside of transactions left behind, or a snapshot whose body panicked, is not the next transaction's.
+        self.capture.clear();
         self.capture.set_created_as_read(false);
         self.internally(|c| c.execute(ENLIST, &[])).map(|_| ()).inspect_err(|_| self.rollback())
     }
 
     /// Commits. On any failure the transaction is rolled back: the state before or after, never between.
-    pub(crate) fn commit(&self) -> Result<Committed> {
+    ///
+    /// `txid` is the id that the caller gave to the transaction.
+    pub(crate) fn commit(&self, txid: Option<&TxId>) -> Result<Committed> {
         let packed_bytes = self.capture.packed_bytes();
-        let room = self.settle_tier().and_then(|()| self.internally(|c| self.retention.make_room(c, packed_bytes)));
-        if let Err(error) = room {
+        let prepared = if self.is_open() { self.deadline.check() } else { Err(self.ended()) };
+        let prepared = prepared.and_then(|()| self.settle_tier());
+        if let Err(error) = prepared.and_then(|()| self.internally(|c| self.retention.make_room(c, packed_bytes))) {
             self.rollback();
             return Err(error);
         }
-        let lsn_before = self.last_lsn.get();
+        self.deadline.stop();
         let count = self.capture.count();
-        self.capture.set_head(LogHead {
-            lsn_before: lsn_before.as_i64(),
-            offset: self.retention.end() as i64,
-            timestamp: self.hybrid.observe(self.clock.now()),
-            schema_version: self.schema_before.borrow().version,
-        });
+        self.set_head(txid);
         let moving = self.is_tier_touched.get().then(|| self.shadow.tier().moving());
         if let Err(error) = self.internally(|c| c.execute("/*rs*/ COMMIT", &[])) {
             let refused = self.capture.take_failure();
             self.rollback();
-            // After a failed fsync nobody can know what is on the disk: a page that failed may be dropped and never retried.
-            if refused.is_none() && error.kind() == ErrorKind::Unavailable && error.message().contains("disk I/O error") {
-                self.is_poisoned.set(true);
-            }
-            return Err(refused.unwrap_or(error));
+            return Err(refused.unwrap_or_else(|| self.poisoned_by(error)));
         }
         if let Some(moving) = moving {
             moving.done(self.shadow.cold());
             self.is_tier_touched.set(false);
         }
-        let lsn = lsn_before.plus(count);
+        self.trust.ended(&self.connection);
+        let lsn = self.last_lsn.get().plus(count);
         self.last_lsn.set(lsn);
-        self.retention.committed(packed_bytes);
+        self.retention.put(packed_bytes);
+        // The commit is done: what could not be taken in or trimmed now is tried again after another.
+        if self.retention.is_half_full() {
+            let _ = self.fold_some();
+        }
         if self.retention.is_due() {
-            // The commit is done: what could not be trimmed now is tried again after another.
             let _ = self.internally(|c| self.retention.tidy(c));
         }
         let schema = self.schema();
         let changed = schema.version != self.schema_before.borrow().version;
-        Ok(Committed { lsn, schema: changed.then_some(schema) })
+        Ok(Committed { lsn, schema: changed.then_some(schema), number: self.disk.wrote() })
+    }
+
+    /// Runs `body` in a transaction: committed if it gives `Ok`, and without a trace otherwise, or if it panics.
+    pub(crate) fn in_transaction<T, E: From<Error>>(
+        &self,
+        txid: Option<&TxId>,
+        body: impl FnOnce(&Self) -> Result<T, E>,
+    ) -> Result<(T, Committed), E> {
+        self.begin()?;
+        let mut guard = Rollback(Some(self));
+        let value = body(self).map_err(|e| self.deadline.check().err().map_or(e, E::from))?;
+        // From here on the commit itself leaves nothing open.
+        guard.0 = None;
+        Ok((value, self.commit(txid)?))
+    }
+
+    /// Ends one commit of the log inside a SQLite transaction that goes on: what follows is the next one.
+    pub(crate) fn seal(&self) -> Result<()> {
+        let (count, packed_bytes) = (self.capture.count(), self.capture.packed_bytes());
+        self.internally(|c| self.retention.make_room(c, packed_bytes))?;
+        self.set_head(None);
+        self.internally(|c| self.capture.seal(&c.inner))?;
+        self.retention.put(packed_bytes);
+        self.last_lsn.set(self.last_lsn.get().plus(count));
+        Ok(())
+    }
+
+    fn set_head(&self, txid: Option<&TxId>) {
+        self.capture.set_head(LogHead {
+            txid: txid.cloned(),
+            lsn_before: self.last_lsn.get().as_i64(),
+            offset: self.retention.end() as i64,
+            timestamp: self.hybrid.observe(self.clock.now()),
+            schema_version: self.schema_before.borrow().version,
+        });
+    }
+
+    /// The time now.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    pub(crate) fn disk(&self) -> &Arc<Disk> {
+        &self.disk
+    }
+
+    /// Refuses to go on with a transaction that is no longer open, or open for too long.
+    pub(crate) fn check_open(&self) -> Result<()> {
+        self.deadline.check()?;
+        if self.is_open() { Ok(()) } else { Err(self.ended()) }
+    }
+
+    fn ended(&self) -> Error {
+        self.deadline.check().err().unwrap_or_else(|| {
+            Error::new(ErrorKind::Conflict, "the transaction was rolled back by one of its statements")
+                .with_hint("run the whole transaction again")
+        })
     }
 
     /// Rolls back what is open, if anything is.
@@ -228,7 +381,10 @@ impl Writer {
             // It can fail only where SQLite has rolled back by itself.
             let _ = self.internally(|c| c.execute("/*rs*/ ROLLBACK", &[]));
         }
+        self.trust.ended(&self.connection);
         self.capture.clear();
+        self.deadline.stop();
+        self.last_lsn.set(self.lsn_before.get());
         self.retention.rolled_back();
         let before = Arc::clone(&self.schema_before.borrow());
         self.restore_schema(before);
@@ -273,72 +429,79 @@ impl Writer {
         result.map_err(|e| self.shadow.explain(e))
     }
 
+    /// Whether nothing is cold, so that a statement means the hot tables and can be run as it is.
+    pub(crate) fn is_hot(&self) -> bool {
+        self.shadow.is_empty() && !self.is_tier_in_doubt.get()
+    }
+
+    /// Prepares a statement to be held; `None` if it changes the shape.
+    pub(crate) fn prepare_held(&self, text: &str) -> Result<Option<rusqlite::CachedStatement<'_>>> {
+        self.authorizer.take_saw_ddl();
+        let statement = self.connection.inner.prepare_cached(text).map_err(|e| from_sqlite(&e, text))?;
+        if self.authorizer.take_saw_ddl() {
+            self.authorizer.take_dropped();
+            statement.discard();
+            return Ok(None);
+        }
+        Ok(Some(statement))
+    }
+
     /// Runs one statement as SQLite understands it, on the hot tables and what shadows them.
     fn run_natively(&self, text: &str, params: &[Value], each: Each<'_>) -> Result<Outcome> {
         self.authorizer.take_saw_ddl();
-        let mut statement = self.connection.inner.prepare_cached(text).map_err(|e| from_sqlite(&e, text))?;
+        let prepared = self.connection.inner.prepare_cached(text).map_err(|e| self.authorizer.explain(from_sqlite(&e, text)));
         let is_ddl = self.authorizer.take_saw_ddl();
-        let changes_before = self.connection.inner.total_changes();
-        let columns = step(&mut statement, text, params, each, || true)?.unwrap_or_default();
-        let is_read = statement.readonly();
-        if is_ddl {
-            // Not kept: a prepared statement that is run again is not seen by the authorizer again.
+        let dropped = if is_ddl { self.authorizer.take_dropped() } else { None };
+        let mut statement = prepared?;
+        if is_ddl && let Err(refused) = authorizer::refuse_temporary(text).and_then(|()| eviction::refuse_quiet(text)) {
+            // Not kept: run again, it would not be seen as what it is.
             statement.discard();
-            eviction::refuse_quiet(text)?;
-            self.record_ddl(text)?;
+            return Err(refused);
         }
-        let wrote = !is_read && self.connection.inner.total_changes() != changes_before;
+        if is_ddl {
+            let result = self.run_ddl(statement, dropped.as_deref(), text, params, each);
+            // Virtual tables drop tables of their own as they go.
+            self.authorizer.take_dropped();
+            return result;
+        }
+        let changes_before = self.connection.inner.total_changes();
+        let mark = self.capture.mark();
+        let stepped = step(&mut statement, text, params, each, || Ok(true));
+        if let Err(error) = stepped {
+            drop(statement);
+            self.drop_phantom(mark)?;
+            return Err(error);
+        }
+        if self.authorizer.take_saw_ddl() {
+            self.record_late_ddl(text)?;
+        }
+        let columns = column_names(&statement);
+        let rows_scanned = rows_scanned(&statement);
+        let rows_written = if statement.readonly() { 0 } else { self.connection.inner.total_changes().wrapping_sub(changes_before) };
+        let wrote = rows_written != 0;
         Ok(Outcome {
+            rows_scanned,
+            rows_written,
             columns,
             rows: Vec::new(),
-            changes: if wrote && !is_ddl { self.connection.inner.changes() } else { 0 },
+            changes: if wrote { self.connection.inner.changes() } else { 0 },
             last_insert_rowid: self.connection.inner.last_insert_rowid(),
         })
     }
 
-    /// Runs one user statement once per row of parameters; gives how many rows it changed in all.
-    pub(crate) fn run_many(&self, text: &str, rows: &mut dyn Iterator<Item = Vec<Value>>) -> Result<u64> {
-        let mut changes = 0;
-        for params in rows {
-            changes += self.run(text, &params, &mut |_| Ok(()))?.changes;
-        }
-        Ok(changes)
+    /// The schema as the open transaction has made it.
+    pub(crate) fn set_schema(&self, schema: Arc<Schema>) {
+        *self.schema.borrow_mut() = schema;
     }
+}
 
-    /// Puts the schema as SQLite has it now into the open transaction, if it differs from the one in force.
-    fn record_ddl(&self, text: &str) -> Result<()> {
-        let known = self.schema();
-        let Some(schema) = self.internally(|c| catalog::evolved(c, &known))? else { return Ok(()) };
-        self.internally(|c| catalog::put(c, &schema))?;
-        self.capture.put_schema(&schema, text);
-        self.capture.set_schema(&schema);
-        let schema = Arc::new(schema);
-        *self.schema.borrow_mut() = Arc::clone(&schema);
-        for table in schema.tables.iter().filter(|t| t.id.0 > known.last_table_id) {
-            self.record_rows_of(table)?;
+/// Rolls back unless it is taken: also when a panic unwinds.
+struct Rollback<'a>(Option<&'a Writer>);
+
+impl Drop for Rollback<'_> {
+    fn drop(&mut self) {
+        if let Some(writer) = self.0.take() {
+            writer.rollback();
         }
-        Ok(())
-    }
-
-    /// `CREATE TABLE … AS` fills its table without telling the hook.
-    fn record_rows_of(&self, table: &Table) -> Result<()> {
-        use relstore_model::identifier::quote;
-        let rowid_columns = usize::from(table.is_keyed_by_rowid());
-        let rowid = table.is_keyed_by_rowid().then(|| "rowid".to_owned());
-        let columns: Vec<String> = rowid.into_iter().chain(table.stored_columns().map(|c| quote(&c.name))).collect();
-        let select = format!("/*rs*/ SELECT {} FROM main.{}", columns.join(", "), quote(&table.name));
-        self.internally(|c| {
-            let read = || {
-                let mut statement = c.inner.prepare(&select)?;
-                let mut rows = statement.query([])?;
-                while let Some(row) = rows.next()? {
-                    let rowid = if rowid_columns == 1 { Some(row.get(0)?) } else { None };
-                    let cells = (rowid_columns..columns.len()).map(|i| row.get_ref(i).map(cell));
-                    self.capture.put_created(table.id, rowid, &cells.collect::<rusqlite::Result<Vec<_>>>()?);
-                }
-                Ok(())
-            };
-            read().map_err(|e| from_sqlite(&e, &select))
-        })
     }
 }

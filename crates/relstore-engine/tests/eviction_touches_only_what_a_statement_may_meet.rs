@@ -100,7 +100,12 @@ fn what_is_not_certain_brings_the_table_back() {
         check(sql, &[], hot);
     }
     let t = cold();
+    let before = t.db.high_water();
     t.run("DROP TABLE flights");
+    let dropped = t.db.commits_after(before, usize::MAX).unwrap();
+    let changes = relstore_model::change::codec::unpack(&dropped[0].packed).unwrap();
+    let deleted = changes.iter().filter(|c| matches!(c, relstore_model::Change::Row(row) if row.op == relstore_model::Op::Delete));
+    assert_eq!((deleted.count(), changes.len()), (20, 21), "cold rows are deleted with the others, before the table goes");
     assert_eq!(t.db.evicted("carriers").unwrap().files, 0);
     assert_eq!(t.run("SELECT count(*) FROM sqlite_schema WHERE name = 'flights'")[0][0], Value::Integer(0));
 }

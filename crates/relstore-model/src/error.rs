@@ -128,6 +128,15 @@ impl Error {
         self
     }
 
+    /// The same error for another caller who waited for the same thing. The foreign error behind it becomes context.
+    #[must_use]
+    pub fn duplicate(&self) -> Self {
+        let mut context = self.0.context.clone();
+        context.extend(self.0.source.as_ref().map(|source| ("cause", source.to_string())));
+        let Inner { kind, message, hint, .. } = &*self.0;
+        Self(Box::new(Inner { kind: *kind, message: message.clone(), context, hint: hint.clone(), source: None }))
+    }
+
     /// What the caller does about it.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
@@ -176,6 +185,12 @@ impl fmt::Debug for Error {
             write!(f, " [caused by: {source}]")?;
         }
         Ok(())
+    }
+}
+
+impl AsRef<Error> for Error {
+    fn as_ref(&self) -> &Error {
+        self
     }
 }
 

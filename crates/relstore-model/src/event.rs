@@ -1,8 +1,10 @@
 //! The public form of a change: `UnifiedEvent`. A commit becomes events by [`Selection`], which says of which changes and how much of them.
 
+mod row;
 mod selection;
 #[cfg(test)]
 mod tests;
+mod virtual_cells;
 
 use std::borrow::Cow;
 
@@ -10,6 +12,7 @@ use serde::Serialize;
 use serde_json::{Map, Value as Json};
 
 pub use selection::{Selection, SnapshotPlace, events_of};
+pub use virtual_cells::{VirtualCells, WithoutVirtualCells};
 
 use crate::types::json::to_json;
 use crate::{Lsn, Namespace, Table, ValueRef};

@@ -71,24 +71,48 @@ impl FromStr for Lsn {
     }
 }
 
-/// The id that all changes of one transaction share: a ULID, sortable by time, unique over all stores.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct TxId(ulid::Ulid);
+/// The id that all changes of one transaction share: the caller's own, or a ULID, sortable by time and unique over all stores.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TxId(String);
 
 impl TxId {
-    /// The id of the transaction whose first change stands at `lsn_first`.
+    /// The longest id that a caller may give, in bytes.
+    pub const BYTES_MAX: usize = 128;
+
+    /// The id that a caller gives to a transaction: 1 to [`TxId::BYTES_MAX`] bytes of UTF-8 without control characters. A UUID is a good one.
+    ///
+    /// # Errors
+    /// `Invalid` if it is empty, too long, or has a control character.
+    pub fn new(text: impl Into<String>) -> Result<Self> {
+        let text = text.into();
+        let what = match text.len() {
+            0 => "a transaction's id is empty",
+            n if n > Self::BYTES_MAX => "a transaction's id is too long",
+            _ if text.chars().any(char::is_control) => "a transaction's id has a control character",
+            _ => return Ok(Self(text)),
+        };
+        Err(Error::invalid(what).with("txid", text.escape_debug()).with_hint("give 1 to 128 bytes of text, such as a UUID"))
+    }
+
+    /// The id of the transaction whose first change stands at `lsn_first`, where the caller gave none.
     ///
     /// It is derived, not drawn, so that a commit read twice from the log has one id: 48 bits of milliseconds, 40 bits of the
     /// namespace's hash, 40 bits of the LSN. Two commits share it only if they share all three.
     #[must_use]
     pub fn derive(namespace: &Namespace, timestamp: Timestamp, lsn_first: Lsn) -> Self {
-        Self(ulid_of(namespace, timestamp, lsn_first))
+        Self(ulid_of(namespace, timestamp, lsn_first).to_string())
+    }
+
+    /// The id as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
     }
 }
 
 impl fmt::Display for TxId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+        f.write_str(&self.0)
     }
 }
 

@@ -1,5 +1,7 @@
 //! Cells become models, with the nullability that the joins give, or a clear error.
 
+#![allow(clippy::unwrap_used, reason = "a test may unwrap")]
+
 mod support;
 
 use relstore_model::{ErrorKind, Timestamp, Value};
@@ -51,13 +53,21 @@ fn a_cell_of_another_type_is_refused_with_its_place() {
     for (position, cell, wanted) in [
         (0, text("x"), "(table: flights, column: id, expected: an integer, found: text)"),
         (1, Value::Null, "(table: flights, column: carrier, expected: text in UTF-8, found: null)"),
-        (2, Value::Integer(1 << 40), "(table: flights, column: flight_number, expected: an integer of 32 bits, found: integer)"),
+        (
+            2,
+            Value::Integer(1 << 40),
+            "(table: flights, column: flight_number, expected: an integer of 32 bits, found: integer, because: 1099511627776 is outside the bounds)",
+        ),
         (
             4,
             Value::Integer(i64::MAX),
-            "(table: flights, column: departed, expected: whole seconds since 1970 as an integer, found: integer)",
+            "(table: flights, column: departed, expected: whole seconds since 1970 as an integer, found: integer, because: 9223372036854775807 seconds are beyond 64 bits of microseconds)",
         ),
-        (5, Value::Integer(2), "(table: flights, column: cancelled, expected: an integer 0 or 1, found: integer)"),
+        (
+            5,
+            Value::Integer(2),
+            "(table: flights, column: cancelled, expected: an integer 0 or 1, found: integer, because: 2 is outside the bounds)",
+        ),
         (6, Value::Blob(vec![1]), "(table: flights, column: distance, expected: a number, found: blob)"),
     ] {
         let mut cells = Flight::sample_cells(1);

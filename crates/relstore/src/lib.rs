@@ -36,6 +36,7 @@ mod status;
 mod store;
 mod tiering;
 mod transaction;
+mod upkeep;
 
 pub use archive::ArchiveReport;
 pub use clock::SystemClock;

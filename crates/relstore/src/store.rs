@@ -5,7 +5,7 @@ use std::sync::Arc;
 use relstore_cdc::sink::Sink;
 use relstore_cdc::{Follower, Handled, Pump, Subscribe, Subscription};
 use relstore_engine::log::LogRange;
-use relstore_engine::{Cursor, Database, Outcome, ReadTransaction};
+use relstore_engine::{Computed, Cursor, Database, Outcome, ReadTransaction};
 use relstore_model::event::{Images, Selection, events_of};
 use relstore_model::{Error, Lsn, Namespace, Result, UnifiedEvent, Value, ValueRef};
 use relstore_orm::{Executor, TableDef};
@@ -130,6 +130,7 @@ impl RelationalStore {
     /// `NotFound` if the log does not reach back that far any more, with its range.
     pub fn events_after(&self, after: Lsn, limit: usize) -> Result<Vec<UnifiedEvent>> {
         const READ_BYTES: usize = 1 << 20;
+        let computed = Computed::default();
         let mut events = Vec::new();
         let mut at = after;
         while events.len() < limit {
@@ -139,7 +140,7 @@ impl RelationalStore {
             }
             for commit in commits {
                 let mut schema = self.db.schema_at(commit.schema_version)?;
-                events.extend(events_of(&self.ns, &commit, &mut schema, Images::Changed)?);
+                events.extend(events_of(&self.ns, &commit, &mut schema, Images::Changed, &computed)?);
                 at = commit.lsn_last();
                 if events.len() >= limit {
                     break;

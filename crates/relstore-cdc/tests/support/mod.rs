@@ -26,7 +26,9 @@ pub fn run(db: &Database, sql: &str) {
 /// All the log, as events, by commit.
 pub fn logged(db: &Database, selection: &Selection) -> Vec<Vec<UnifiedEvent>> {
     let commits = db.commits_after(Lsn::ZERO, usize::MAX).unwrap();
-    let of = |c: &relstore_model::Commit| selection.events_of(&ns(), c, &mut db.schema_at(c.schema_version).unwrap()).unwrap();
+    let of = |c: &relstore_model::Commit| {
+        selection.events_of(&ns(), c, &mut db.schema_at(c.schema_version).unwrap(), &relstore_engine::Computed::default()).unwrap()
+    };
     commits.iter().map(of).collect()
 }
 

@@ -1,8 +1,12 @@
 //! One file per verb.
 
+mod backup;
+mod check;
 mod demo;
 mod query;
+mod reconcile;
 mod restore;
+mod schema;
 mod sql;
 mod stores;
 mod tail;
@@ -28,6 +32,10 @@ pub(crate) fn run(arguments: Arguments) -> Outcome {
             Verb::Query(arguments) => query::run(arguments).await,
             Verb::Restore(arguments) => restore::run(arguments).await,
             Verb::Stores(arguments) => stores::run(arguments).await,
+            Verb::Schema(arguments) => schema::run(arguments).await,
+            Verb::Check(arguments) => check::run(arguments).await,
+            Verb::Reconcile(arguments) => reconcile::run(arguments).await,
+            Verb::Backup(arguments) => backup::run(arguments).await,
         }
     })
 }

@@ -9,7 +9,7 @@ use relstore::{Fleet, Outcome as Answered, RelationalStore};
 
 use crate::cli::SqlArguments;
 use crate::failure::Outcome;
-use crate::output::number::{counted, took};
+use crate::output::number::{counted, grouped, took};
 use crate::output::style::Style;
 use crate::output::{json, table::Table};
 
@@ -17,6 +17,13 @@ pub(crate) async fn run(arguments: SqlArguments) -> Outcome {
     let ns = super::namespace(&arguments.ns)?;
     let params: Vec<Value> = arguments.params.iter().map(|text| param(text)).collect::<Result<_>>()?;
     let sql = arguments.sql.as_str();
+    if arguments.explain {
+        let plan = Fleet::open(&arguments.dir).await?.read_store(&ns)?.explain(sql, &params)?;
+        let mut out = super::stdout();
+        write!(out, "{plan}")?;
+        out.flush()?;
+        return Ok(());
+    }
     let fleet = match Fleet::open(&arguments.dir).await {
         Ok(fleet) => fleet,
         Err(error) if error.kind() == ErrorKind::NotFound && is_free(&arguments.dir) => {
@@ -45,9 +52,13 @@ pub(crate) async fn run(arguments: SqlArguments) -> Outcome {
     if !answered.columns.is_empty() {
         writeln!(out, "{}", Table::of_rows(&answered.columns, &answered.rows).render())?;
     }
+    // What is usual is not said: a statement that scans nothing, and writes the rows that it changes.
+    let scanned = if answered.rows_scanned > 0 { format!(", {} scanned", grouped(answered.rows_scanned)) } else { String::new() };
+    let is_more = written_to.is_some() && answered.rows_written > answered.changes;
+    let written = if is_more { format!(", {} written in all", grouped(answered.rows_written)) } else { String::new() };
     let note = match written_to {
-        Some(lsn) => format!("{} changed, LSN {lsn}, {}", counted(answered.changes, "row"), took(time)),
-        None => format!("{}, {}", counted(answered.rows.len() as u64, "row"), took(time)),
+        Some(lsn) => format!("{} changed{written}, LSN {lsn}{scanned}, {}", counted(answered.changes, "row"), took(time)),
+        None => format!("{}{scanned}, {}", counted(answered.rows.len() as u64, "row"), took(time)),
     };
     writeln!(out, "{}", Style::of_stdout().faint(note))?;
     out.flush()?;

@@ -16,7 +16,7 @@ use super::{Db, State, guarded};
 pub(crate) const ENLIST: &str = "/*rs*/ INSERT INTO temp._rs_participant(x) VALUES(0)";
 
 const CREATE: &CStr = c"CREATE VIRTUAL TABLE temp._rs_participant USING _rs_participant";
-const INSERT_LOG: &CStr = c"INSERT INTO main._rs_log(lsn, count, ts, schema_version, body, offset) VALUES(?, ?, ?, ?, ?, ?)";
+const INSERT_LOG: &CStr = c"INSERT INTO main._rs_log(lsn, count, ts, schema_version, txid, offset, body) VALUES(?, ?, ?, ?, ?, ?, ?)";
 
 #[repr(C)]
 struct Participant {
@@ -138,9 +138,10 @@ unsafe extern "C" fn rowid(_: *mut sqlite3_vtab_cursor, out: *mut i64) -> c_int 
     ffi::SQLITE_OK
 }
 
-unsafe extern "C" fn update(_: *mut sqlite3_vtab, _: c_int, _: *mut *mut sqlite3_value, out: *mut i64) -> c_int {
-    // SAFETY: SQLite gives a place for the rowid. Nothing is stored: being written to is the point.
-    unsafe { *out = 0 };
+unsafe extern "C" fn update(table: *mut sqlite3_vtab, _: c_int, _: *mut *mut sqlite3_value, out: *mut i64) -> c_int {
+    // SAFETY: SQLite gives the table that `connect` made and a place for the rowid. Nothing is stored: being written to is the point. The
+    // rowid becomes last_insert_rowid(), which therefore stays what it was.
+    unsafe { *out = ffi::sqlite3_last_insert_rowid((*table.cast::<Participant>()).db) };
     ffi::SQLITE_OK
 }
 
@@ -160,28 +161,40 @@ unsafe fn with_state(table: *mut sqlite3_vtab, body: impl FnOnce(&mut State)) ->
 
 /// COMMIT has begun and may still fail: writes the log row, as one more write of the same transaction.
 unsafe extern "C" fn sync(table: *mut sqlite3_vtab) -> c_int {
-    // SAFETY: the borrow of the state ends before SQLite is called; the blob is bound from a buffer taken out of it, so that the hook,
-    // which runs for the log row too and finds no captured table of that name, borrows the state alone.
+    // SAFETY: SQLite gives the table that `connect` made, and calls nothing else of the capture meanwhile. The hook runs for the log row too,
+    // finds no captured table of that name, and borrows the state alone.
     unsafe {
         let participant = &*table.cast::<Participant>();
-        let state = participant.state;
+        put_log_row(participant.db, participant.state)
+    }
+}
+
+/// Writes the log row of what was captured since the last one, if it is anything.
+///
+/// # Safety
+/// `db` is open and in a transaction; `state` is alive and nobody borrows it. It is not borrowed while SQLite runs: the blob is bound from a
+/// buffer taken out of it.
+pub(super) unsafe fn put_log_row(db: Db, state: *mut State) -> c_int {
+    // SAFETY: by the caller.
+    unsafe {
         if (*state).failure.is_some() {
             return ffi::SQLITE_ABORT;
         }
         if (*state).count == 0 {
             return ffi::SQLITE_OK;
         }
-        let (head, count) = ((*state).head, (*state).count);
+        let (head, count) = (std::mem::take(&mut (*state).head), (*state).count);
         let packed = std::mem::take(&mut (*state).packed);
-        let code = insert_log_row(participant.db, &raw mut (*state).insert, head, count, &packed);
+        let code = insert_log_row(db, &raw mut (*state).insert, &head, count, &packed);
         (*state).packed = packed;
+        (*state).head = head;
         code
     }
 }
 
 /// # Safety
-/// `db` is open and inside COMMIT; `insert` is null or a statement of it.
-unsafe fn insert_log_row(db: Db, insert: *mut *mut ffi::sqlite3_stmt, head: super::LogHead, count: u64, packed: &[u8]) -> c_int {
+/// `db` is open and in a transaction; `insert` is null or a statement of it.
+unsafe fn insert_log_row(db: Db, insert: *mut *mut ffi::sqlite3_stmt, head: &super::LogHead, count: u64, packed: &[u8]) -> c_int {
     // SAFETY: the statement is prepared from static text; the blob outlives the step, and is unbound before it goes.
     unsafe {
         if (*insert).is_null() {
@@ -197,8 +210,11 @@ unsafe fn insert_log_row(db: Db, insert: *mut *mut ffi::sqlite3_stmt, head: supe
         ffi::sqlite3_bind_int64(statement, 2, count as i64);
         ffi::sqlite3_bind_int64(statement, 3, head.timestamp.micros());
         ffi::sqlite3_bind_int64(statement, 4, i64::from(head.schema_version));
+        if let Some(txid) = head.txid.as_ref().map(|t| t.as_str()) {
+            ffi::sqlite3_bind_text(statement, 5, txid.as_ptr().cast::<c_char>(), txid.len() as c_int, ffi::SQLITE_STATIC());
+        }
         ffi::sqlite3_bind_int64(statement, 6, head.offset);
-        let code = ffi::sqlite3_bind_blob64(statement, 5, packed.as_ptr().cast::<c_void>(), packed.len() as u64, ffi::SQLITE_STATIC());
+        let code = ffi::sqlite3_bind_blob64(statement, 7, packed.as_ptr().cast::<c_void>(), packed.len() as u64, ffi::SQLITE_STATIC());
         let code = if code == ffi::SQLITE_OK { ffi::sqlite3_step(statement) } else { code };
         ffi::sqlite3_reset(statement);
         ffi::sqlite3_clear_bindings(statement);

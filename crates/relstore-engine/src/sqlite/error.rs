@@ -32,15 +32,34 @@ fn from_code(code: &rusqlite::ffi::Error, message: &str, sql: &str) -> Error {
         ErrorCode::ReadOnly => unavailable("the file or its folder is read-only: make it writable"),
         ErrorCode::CannotOpen | ErrorCode::PermissionDenied => unavailable("check that the folder exists and may be written"),
         ErrorCode::SystemIoFailure => unavailable("the disk reported an error: check it and its free space"),
+        ErrorCode::OutOfMemory => unavailable("there is no memory for it: free some, or ask for less at a time"),
+        ErrorCode::FileLockingProtocolFailed => unavailable("another connection is starting or ending: try again"),
+        ErrorCode::InternalMalfunction | ErrorCode::ApiMisuse => Error::internal(message),
         ErrorCode::OperationInterrupted => Error::new(ErrorKind::Conflict, "the statement was interrupted"),
         ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => Error::corrupt(message),
-        ErrorCode::AuthorizationForStatementDenied => Error::unsupported(message)
-            .with_hint("transactions, ATTACH and the engine's own tables are reached through the API, not by SQL"),
+        ErrorCode::AuthorizationForStatementDenied => Error::unsupported(message).with_hint(instead_of(sql)),
         ErrorCode::TooBig => Error::invalid(message).with_hint("a row or a value may have one gigabyte at the most"),
+        _ if message.starts_with("not authorized") => Error::unsupported(message),
+        _ if message.starts_with("cannot VACUUM") => Error::unsupported("SQL cannot vacuum")
+            .with_hint("call Database::vacuum, which keeps rowids; Database::backup copies the store"),
         _ if message.starts_with("no such table") || message.starts_with("no such column") => Error::not_found(message),
         _ => Error::invalid(message),
     };
     if sql.is_empty() { error } else { error.with("sql", one_line(sql)) }
+}
+
+/// What to do instead of a statement that is not allowed.
+fn instead_of(sql: &str) -> &'static str {
+    let begins = |words: &[&str]| words.iter().any(|w| sql.get(..w.len()).is_some_and(|s| s.eq_ignore_ascii_case(w)));
+    if begins(&["ATTACH", "DETACH", "VACUUM"]) {
+        "a store is one file, and what is done to another is not in its log: open the other file as a store of its own"
+    } else if begins(&["BEGIN", "COMMIT", "END", "ROLLBACK", "SAVEPOINT", "RELEASE"]) {
+        "transactions are the API's: give the statements to transaction(), which nests"
+    } else if begins(&["PRAGMA"]) {
+        "only PRAGMAs that look are allowed: how a store is opened is in its settings"
+    } else {
+        "the engine's own tables are reached through the API, not by SQL"
+    }
 }
 
 /// Shows the line of the SQL that is wrong, with a caret under the place.

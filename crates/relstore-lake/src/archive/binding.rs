@@ -6,7 +6,7 @@ use iceberg::spec::{Datum, PrimitiveLiteral, Transform};
 use iceberg::transform::create_transform_function;
 use relstore_model::change::codec::{ChangeRef, RowRef};
 use relstore_model::{
-    Change, Column, ColumnId, Commit, Error, LogicalType, Lsn, Namespace, Op, Result, Schema, SchemaChange, Table, TableId, TxId, Value,
+    Change, Column, ColumnId, Commit, Error, LogicalType, Lsn, Namespace, Op, Result, Schema, SchemaChange, Table, TableId, Value,
 };
 
 use super::buffer::RowMeta;
@@ -96,7 +96,7 @@ impl Cursor {
                     return Ok(());
                 }
                 if self.txid.0 != commit.lsn_first {
-                    self.txid = (commit.lsn_first, TxId::derive(&self.ns, commit.timestamp, commit.lsn_first).to_string());
+                    self.txid = (commit.lsn_first, commit.txid(&self.ns).to_string());
                     plans.bytes += commit.packed.len();
                 }
                 match change {

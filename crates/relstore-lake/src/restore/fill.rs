@@ -39,7 +39,7 @@ fn run(tx: &Transaction<'_>, sql: &str) -> Result<()> {
 
 fn fill_table(tx: &Transaction<'_>, table: &Table, fold: &Fold<'_>) -> Result<u64> {
     let given: Vec<bool> = table.stored_columns().map(|c| !c.is_computed).collect();
-    let rowid = table.is_keyed_by_rowid().then(|| "rowid".to_owned());
+    let rowid = table.rowid_name().filter(|_| table.is_keyed_by_rowid()).map(str::to_owned);
     let names = table.stored_columns().filter(|c| !c.is_computed).map(|c| quote(&c.name));
     let columns: Vec<String> = rowid.into_iter().chain(names).collect();
     let marks = vec!["?"; columns.len()].join(", ");

@@ -76,7 +76,7 @@ pub(super) async fn resolve(lake: &Lake, ns: &Namespace, at: At) -> Result<(Lsn,
 
 /// The commits that history tables know. One whose changes lie in several tables is put together by its id.
 async fn archived(lake: &Lake, ns: &Namespace) -> Result<Vec<Extent>> {
-    let mut by_txid: HashMap<String, Extent> = HashMap::new();
+    let mut by_txid: HashMap<(String, Timestamp), Extent> = HashMap::new();
     for table in lake.tables().await?.iter().filter(|t| t.offsets.contains_key(ns)) {
         let fail = |e| from_iceberg(e, &table.name);
         let of_store = Reference::new(system::NS).equal_to(Datum::string(ns.as_str()));
@@ -92,12 +92,9 @@ async fn archived(lake: &Lake, ns: &Namespace) -> Result<Vec<Extent>> {
             for row in 0..batch.num_rows() {
                 let lsn = Lsn::from_i64(lsns.value(row))?;
                 let timestamp = Timestamp::from_micros(times.value(row));
-                match by_txid.get_mut(txids.value(row)) {
-                    Some(extent) => (extent.first, extent.last) = (extent.first.min(lsn), extent.last.max(lsn)),
-                    None => {
-                        by_txid.insert(txids.value(row).to_owned(), Extent { first: lsn, last: lsn, timestamp });
-                    }
-                }
+                // A caller's id may come again when its outcome is no longer kept: with its time it is one commit's alone.
+                let extent = by_txid.entry((txids.value(row).to_owned(), timestamp)).or_insert(Extent { first: lsn, last: lsn, timestamp });
+                (extent.first, extent.last) = (extent.first.min(lsn), extent.last.max(lsn));
             }
         }
     }

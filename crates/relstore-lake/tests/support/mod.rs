@@ -162,6 +162,7 @@ impl Store {
             count: self.count,
             timestamp: Timestamp::from_micros(self.micros),
             schema_version: self.version,
+            txid: None,
             packed: std::mem::take(&mut self.packed),
         };
         self.next = commit.lsn_last().next();

@@ -98,6 +98,15 @@ fn put_head(out: &mut Vec<u8>, tag: u8, table: TableId, rowid: Option<i64>, cell
 /// Appends a row that came into being (`Create`) or was there already (`Read`), or that went (`Delete`).
 #[inline]
 pub fn put_row<'a>(out: &mut Vec<u8>, op: Op, table: TableId, rowid: Option<i64>, cells: impl ExactSizeIterator<Item = ValueRef<'a>>) {
+    put_row_head(out, op, table, rowid, cells.len());
+    for cell in cells {
+        put_cell(out, cell);
+    }
+}
+
+/// Appends what stands before the `count` cells of [`put_row`]; the caller puts the cells.
+#[inline]
+pub fn put_row_head(out: &mut Vec<u8>, op: Op, table: TableId, rowid: Option<i64>, count: usize) {
     let tag = match op {
         Op::Create => CREATE,
         Op::Delete => DELETE,
@@ -105,10 +114,7 @@ pub fn put_row<'a>(out: &mut Vec<u8>, op: Op, table: TableId, rowid: Option<i64>
         Op::Update => UPDATE,
     };
     debug_assert!(tag != UPDATE, "an update has two images: put_update");
-    put_head(out, tag, table, rowid, cells.len());
-    for cell in cells {
-        put_cell(out, cell);
-    }
+    put_head(out, tag, table, rowid, count);
 }
 
 /// Appends an update: `before` and `after` have one length and order. Equal cells are kept once.
@@ -186,7 +192,7 @@ impl ChangeRef<'_> {
     /// The change, owned.
     ///
     /// # Errors
-    /// `Corrupt` if a schema change is not what [`put_schema`] wrote.
+    /// `Corrupt` if a schema change is not what [`put_schema`] wrote, or its schema contradicts itself.
     pub fn to_change(&self) -> Result<Change> {
         match self {
             Self::Row(row) => {
@@ -202,7 +208,7 @@ impl ChangeRef<'_> {
             Self::Schema(json) => {
                 let body: SchemaBody =
                     serde_json::from_slice(json).map_err(|e| Error::corrupt("a schema change in the log cannot be read").with_source(e))?;
-                Ok(Change::Schema(Box::new(SchemaChange { schema: body.schema, sql: body.sql })))
+                Ok(Change::Schema(Box::new(SchemaChange { schema: body.schema.checked()?, sql: body.sql })))
             }
         }
     }
@@ -222,6 +228,12 @@ impl<'a> Reader<'a> {
     #[must_use]
     pub fn new(packed: &'a [u8]) -> Self {
         Self { bytes: packed, at: 0, before: Vec::new(), after: Vec::new() }
+    }
+
+    /// How many bytes the changes took that were read so far.
+    #[must_use]
+    pub fn position(&self) -> usize {
+        self.at
     }
 
     /// The next change; `None` at the end.

@@ -4,7 +4,7 @@
 
 pub mod codec;
 
-use crate::{Lsn, Row, Schema, TableId, Timestamp};
+use crate::{Lsn, Namespace, Row, Schema, TableId, Timestamp, TxId};
 
 /// What a change did to its row. The letters are the public event's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -85,11 +85,19 @@ pub struct Commit {
     pub timestamp: Timestamp,
     /// The schema version in force at its first change.
     pub schema_version: u32,
+    /// The id that the caller gave to the transaction, if any.
+    pub txid: Option<TxId>,
     /// The changes, by [`codec`].
     pub packed: Vec<u8>,
 }
 
 impl Commit {
+    /// The transaction's id in the store `namespace`: the caller's, or the derived one.
+    #[must_use]
+    pub fn txid(&self, namespace: &Namespace) -> TxId {
+        self.txid.clone().unwrap_or_else(|| TxId::derive(namespace, self.timestamp, self.lsn_first))
+    }
+
     /// The position of the last change.
     #[must_use]
     pub fn lsn_last(&self) -> Lsn {

@@ -3,13 +3,12 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use serde_json::{Map, Value as Json};
-
+use super::row::fill_row;
+use super::virtual_cells::VirtualCells;
 use super::{Images, Meta, UnifiedEvent, key_text};
 use crate::change::codec::{ChangeRef, Reader, RowRef};
 use crate::lsn::{ulid_of, ulid_of_row};
-use crate::types::json::to_json;
-use crate::{Change, Commit, Error, Lsn, Namespace, Op, Result, Schema, Table, Timestamp, TxId, ValueRef};
+use crate::{Change, Commit, Error, Lsn, Namespace, Op, Result, Schema, Table, Timestamp, ValueRef};
 
 /// Which changes become events, and how much of a row an event holds. The default is every change, in the short form.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -32,8 +31,14 @@ impl From<Images> for Selection {
 ///
 /// # Errors
 /// `Corrupt` if the commit's bytes are no changes.
-pub fn events_of(namespace: &Namespace, commit: &Commit, schema: &mut Arc<Schema>, images: Images) -> Result<Vec<UnifiedEvent>> {
-    Selection::from(images).events_of(namespace, commit, schema)
+pub fn events_of(
+    namespace: &Namespace,
+    commit: &Commit,
+    schema: &mut Arc<Schema>,
+    images: Images,
+    computed: &dyn VirtualCells,
+) -> Result<Vec<UnifiedEvent>> {
+    Selection::from(images).events_of(namespace, commit, schema, computed)
 }
 
 impl Selection {
@@ -54,14 +59,24 @@ impl Selection {
     }
 
     /// The chosen events of one commit, in order. `schema` is the one in force at its first change; it is moved on by the changes of shape
-    /// inside, so that after the call it is the one in force at the next commit.
+    /// inside, so that after the call it is the one in force at the next commit. Virtual generated columns are as `computed` gives them for
+    /// the schema in force at the change, so a row from before their definition changed has the value of then.
     ///
     /// # Errors
-    /// `Corrupt` if the commit's bytes are no changes.
-    pub fn events_of(&self, namespace: &Namespace, commit: &Commit, schema: &mut Arc<Schema>) -> Result<Vec<UnifiedEvent>> {
-        let txid = TxId::derive(namespace, commit.timestamp, commit.lsn_first).to_string();
+    /// `Corrupt` if the commit's bytes are no changes, or another number of them than it says; as `computed` gives them.
+    pub fn events_of(
+        &self,
+        namespace: &Namespace,
+        commit: &Commit,
+        schema: &mut Arc<Schema>,
+        computed: &dyn VirtualCells,
+    ) -> Result<Vec<UnifiedEvent>> {
+        let txid = commit.txid(namespace).to_string();
         let timestamp = commit.timestamp.to_iso_millis();
-        let mut out = Vec::with_capacity(if self.is_all() { commit.count as usize } else { 0 });
+        // A change takes two bytes at least, so a count that lies does not become an allocation.
+        let count_max = commit.count.min(commit.packed.len() as u64 / 2) as usize;
+        let mut out = Vec::with_capacity(if self.is_all() { count_max } else { 0 });
+        let mut found = 0;
         let mut reader = Reader::new(&commit.packed);
         let mut lsn = commit.lsn_first;
         let event = |lsn: Lsn, schema: &Schema| UnifiedEvent {
@@ -100,34 +115,49 @@ impl Selection {
                     })?;
                     if self.has(row.op, table) {
                         let mut event = event(lsn, schema);
-                        fill_row(&mut event, row, table, self.images);
+                        fill_row(&mut event, row, table, self.images, computed)?;
                         out.push(event);
                     }
                 }
             }
-            lsn = lsn.next();
+            lsn = Lsn::new(lsn.get().wrapping_add(1));
+            found += 1;
+        }
+        if found != commit.count {
+            return Err(Error::corrupt("a commit holds another number of changes than it says")
+                .with("ns", namespace)
+                .with("lsn", commit.lsn_first));
         }
         Ok(out)
     }
 
     /// The event of a row that an initial snapshot found: `op` is `r`, and `lsn` and `timestamp` are the snapshot's. `cells` are those of
     /// [`Table::stored_columns`].
-    #[must_use]
-    pub fn row_found(place: &SnapshotPlace<'_>, table: &Table, rowid: Option<i64>, cells: &[ValueRef<'_>]) -> UnifiedEvent {
+    ///
+    /// # Errors
+    /// As `computed` gives them.
+    pub fn row_found(
+        place: &SnapshotPlace<'_>,
+        table: &Table,
+        rowid: Option<i64>,
+        cells: &[ValueRef<'_>],
+        computed: &dyn VirtualCells,
+    ) -> Result<UnifiedEvent> {
         let key = key_text(table, rowid, cells);
         let SnapshotPlace { namespace, lsn, timestamp, schema_version } = *place;
-        UnifiedEvent {
+        let row = RowRef { table: table.id, op: Op::Read, rowid, before: &[], after: cells, changed: &[] };
+        let mut event = UnifiedEvent {
             id: ulid_of_row(namespace, timestamp, lsn, table.id.0, &key).to_string(),
             event_type: Cow::Borrowed("cdc.read"),
             timestamp: timestamp.to_iso_millis(),
             ns: namespace.clone(),
             correlation_id: None,
-            op: Some(Op::Read.letter()),
+            op: None,
             store: "relational",
-            table: Some(table.name.clone()),
-            key: Some(key),
+            table: None,
+            key: None,
             before: None,
-            after: Some(table.stored_columns().zip(cells).map(|(c, cell)| (c.name.clone(), to_json(c.logical, *cell))).collect()),
+            after: None,
             txid: ulid_of_row(namespace, timestamp, lsn, 0, "").to_string(),
             lsn,
             sql: None,
@@ -135,7 +165,9 @@ impl Selection {
             data: None,
             visibility: None,
             meta: Meta { schema_version, source: "relstore", retries: 0 },
-        }
+        };
+        fill_row(&mut event, &row, table, Images::Full, computed)?;
+        Ok(event)
     }
 }
 
@@ -150,27 +182,4 @@ pub struct SnapshotPlace<'a> {
     pub timestamp: Timestamp,
     /// The version of the schema in it.
     pub schema_version: u32,
-}
-
-fn fill_row(event: &mut UnifiedEvent, row: &RowRef<'_>, table: &Table, images: Images) {
-    event.event_type = Cow::Borrowed(match row.op {
-        Op::Create => "cdc.insert",
-        Op::Update => "cdc.update",
-        Op::Delete => "cdc.delete",
-        Op::Read => "cdc.read",
-    });
-    event.op = Some(row.op.letter());
-    event.table = Some(table.name.clone());
-    event.key = Some(key_text(table, row.rowid, row.image()));
-    let object = |cells: &[ValueRef<'_>]| -> Map<String, Json> {
-        let wanted = |i: usize| row.op != Op::Update || images == Images::Full || row.is_changed(i);
-        let named = table.stored_columns().zip(cells).enumerate().filter(|(i, _)| wanted(*i));
-        named.map(|(_, (column, cell))| (column.name.clone(), to_json(column.logical, *cell))).collect()
-    };
-    if matches!(row.op, Op::Update | Op::Delete) {
-        event.before = Some(object(row.before));
-    }
-    if row.op != Op::Delete {
-        event.after = Some(object(row.after));
-    }
 }

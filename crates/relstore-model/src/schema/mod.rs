@@ -150,6 +150,13 @@ impl Table {
         }
     }
 
+    /// The name under which SQL reaches the rowid: the first of `rowid`, `oid` and `_rowid_` that no column takes. `None` if there is none,
+    /// or no rowid.
+    #[must_use]
+    pub fn rowid_name(&self) -> Option<&'static str> {
+        ["rowid", "oid", "_rowid_"].into_iter().find(|name| !self.without_rowid && self.position(name).is_none())
+    }
+
     /// Whether a row is known by its rowid alone, so that changes carry it beside the cells.
     #[must_use]
     pub fn is_keyed_by_rowid(&self) -> bool {
@@ -185,9 +192,27 @@ impl Schema {
     /// Reads what [`Schema::to_json`] wrote.
     ///
     /// # Errors
-    /// `Corrupt` if it is no schema.
+    /// `Corrupt` if it is no schema, or contradicts itself.
     pub fn from_json(json: &str) -> Result<Self> {
-        serde_json::from_str(json).map_err(|e| Error::corrupt("a stored schema cannot be read").with_source(e))
+        let schema: Self = serde_json::from_str(json).map_err(|e| Error::corrupt("a stored schema cannot be read").with_source(e))?;
+        schema.checked()
+    }
+
+    /// The schema, if it holds what its readers rely on: tables in the order of their ids, and keys of columns that are there.
+    ///
+    /// # Errors
+    /// `Corrupt` otherwise.
+    pub(crate) fn checked(self) -> Result<Self> {
+        let contradiction =
+            |what: &str| Error::corrupt(format!("a stored schema contradicts itself: {what}")).with("version", self.version);
+        if !self.tables.is_sorted_by(|a, b| a.id < b.id) {
+            return Err(contradiction("its tables are not in the order of their ids"));
+        }
+        let is_keyed = |t: &Table| t.primary_key.iter().all(|position| *position < t.columns.len());
+        match self.tables.iter().find(|t| !is_keyed(t)) {
+            Some(table) => Err(contradiction("a key of a column that is not there").with("table", &table.name)),
+            None => Ok(self),
+        }
     }
 
     /// The table with this id.

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::change::codec::{self, ChangeRef};
-use crate::{Change, Commit, Error, Lsn, Namespace, Result, Schema, Timestamp};
+use crate::{Change, Commit, Error, Lsn, Namespace, Result, Schema, Timestamp, TxId};
 
 const MAGIC: &[u8; 4] = b"RSEG";
 const FORMAT: u8 = 1;
@@ -116,6 +116,9 @@ impl Segment {
             codec::put_varint(&mut body, c.count);
             codec::put_zigzag(&mut body, c.timestamp.micros() - last.micros());
             codec::put_varint(&mut body, u64::from(c.schema_version));
+            let txid = c.txid.as_ref().map_or("", TxId::as_str);
+            codec::put_varint(&mut body, txid.len() as u64);
+            body.extend_from_slice(txid.as_bytes());
             codec::put_varint(&mut body, c.packed.len() as u64);
             body.extend_from_slice(&c.packed);
             (expected, last) = (c.lsn_last().next(), c.timestamp);
@@ -179,7 +182,7 @@ impl Segment {
         }
         let body = decompress(codec, packed, header.body_bytes)?;
         let commits = commits_of(&body, &header)?;
-        let schemas = header.schemas.into_iter().map(|s| (s.version, s)).collect();
+        let schemas = header.schemas.into_iter().map(|s| s.checked().map(|s| (s.version, s))).collect::<Result<_>>()?;
         Ok(Self { namespace: header.ns, epoch: header.epoch, commits, schemas })
     }
 }
@@ -187,21 +190,30 @@ impl Segment {
 fn commits_of(body: &[u8], header: &Header) -> Result<Vec<Commit>> {
     let bad = || Error::corrupt("the body of a segment cannot be read");
     let mut at = body;
-    let (mut lsn, mut micros) = (header.lsn_first, header.timestamp_first);
+    let (mut lsn, mut micros) = (header.lsn_first.get(), header.timestamp_first);
     let mut commits = Vec::new();
+    // A commit takes five bytes at least: a count that the body cannot hold ends in an error, not in an allocation.
     for _ in 0..header.commits {
-        let count = codec::take_varint(&mut at).ok_or_else(bad)?;
+        let count = codec::take_varint(&mut at).filter(|count| *count > 0).ok_or_else(bad)?;
         let delta = codec::take_varint(&mut at).ok_or_else(bad)?;
-        micros += (delta >> 1) as i64 ^ -((delta & 1) as i64);
-        let version = codec::take_varint(&mut at).ok_or_else(bad)?;
-        let length = codec::take_varint(&mut at).ok_or_else(bad)? as usize;
-        let packed = at.get(..length).ok_or_else(bad)?.to_vec();
-        at = &at[length..];
-        let schema_version = u32::try_from(version).map_err(|_| bad())?;
-        commits.push(Commit { lsn_first: lsn, count, timestamp: Timestamp::from_micros(micros), schema_version, packed });
-        lsn = lsn.plus(count);
+        micros = micros.checked_add((delta >> 1) as i64 ^ -((delta & 1) as i64)).ok_or_else(bad)?;
+        let schema_version = codec::take_varint(&mut at).and_then(|v| u32::try_from(v).ok()).ok_or_else(bad)?;
+        let mut sized = || {
+            let length = codec::take_varint(&mut at).and_then(|n| usize::try_from(n).ok())?;
+            let (bytes, rest) = at.split_at_checked(length)?;
+            at = rest;
+            Some(bytes)
+        };
+        let txid = match sized().ok_or_else(bad)? {
+            [] => None,
+            bytes => Some(std::str::from_utf8(bytes).ok().and_then(|t| TxId::new(t).ok()).ok_or_else(bad)?),
+        };
+        let packed = sized().ok_or_else(bad)?;
+        let (lsn_first, timestamp) = (Lsn::new(lsn), Timestamp::from_micros(micros));
+        commits.push(Commit { lsn_first, count, timestamp, schema_version, txid, packed: packed.to_vec() });
+        lsn = lsn.checked_add(count).filter(|next| *next <= Lsn::MAX.get()).ok_or_else(bad)?;
     }
-    if !at.is_empty() || lsn != header.lsn_last.next() {
+    if !at.is_empty() || commits.is_empty() || header.lsn_first == Lsn::ZERO || lsn - 1 != header.lsn_last.get() {
         return Err(bad());
     }
     Ok(commits)
@@ -224,13 +236,27 @@ fn compress(body: Vec<u8>) -> (u8, Vec<u8>) {
 }
 
 fn decompress(codec: u8, packed: &[u8], body_bytes: u64) -> Result<Vec<u8>> {
-    match codec {
-        CODEC_NONE => Ok(packed.to_vec()),
+    let body = match codec {
+        CODEC_NONE => packed.to_vec(),
         #[cfg(feature = "zstd")]
-        CODEC_ZSTD => zstd::bulk::decompress(packed, body_bytes as usize)
-            .map_err(|e| Error::corrupt("the body of a segment cannot be decompressed").with("body_bytes", body_bytes).with_source(e)),
-        _ => Err(Error::unsupported("a segment of an unknown codec").with("codec", codec).with_hint("use a newer relstore")),
+        CODEC_ZSTD => inflate(packed, body_bytes)
+            .map_err(|e| Error::corrupt("the body of a segment cannot be decompressed").with("body_bytes", body_bytes).with_source(e))?,
+        _ => return Err(Error::unsupported("a segment of an unknown codec").with("codec", codec).with_hint("use a newer relstore")),
+    };
+    if body.len() as u64 != body_bytes {
+        return Err(Error::corrupt("the body of a segment has another length than its header says").with("body_bytes", body_bytes));
     }
+    Ok(body)
+}
+
+/// Takes memory as the bytes come, and no more than one byte beyond what the header says: the header may lie, and so may the frame.
+#[cfg(feature = "zstd")]
+fn inflate(packed: &[u8], body_bytes: u64) -> std::io::Result<Vec<u8>> {
+    use std::io::Read as _;
+    const BELIEVED_MAX: u64 = 1 << 20;
+    let mut body = Vec::with_capacity(body_bytes.min(BELIEVED_MAX) as usize);
+    zstd::stream::read::Decoder::with_buffer(packed)?.single_frame().take(body_bytes.saturating_add(1)).read_to_end(&mut body)?;
+    Ok(body)
 }
 
 #[cfg(test)]
@@ -253,6 +279,7 @@ mod tests {
                     count: i % 3 + 1,
                     timestamp: Timestamp::from_micros(1_000 + i as i64),
                     schema_version: 3,
+                    txid: (i % 4 == 0).then(|| TxId::new(format!("order-{i}")).unwrap()),
                     packed,
                 }
             })

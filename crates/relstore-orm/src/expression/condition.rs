@@ -1,27 +1,27 @@
-//! Conditions, in Drizzle's words.
+//! Conditions, and how they are joined.
 
 use std::fmt;
 use std::marker::PhantomData;
 
-use super::{Expression, Operand};
+use super::Expression;
 use crate::fragment::Fragment;
-use crate::scope::Concat;
-use crate::types::{IntoValue, SqlType};
+use crate::scope::{Both, Concat, Covers, On, Only};
+use crate::table::TableRef;
 
-/// A condition over the models in the list `Ts`.
+/// A condition over what the list `Ts` uses. As an expression it is a `bool`, or NULL where SQL cannot say.
 pub struct Condition<Ts> {
     fragment: Fragment,
     tables: PhantomData<fn() -> Ts>,
 }
 
 impl<Ts> Condition<Ts> {
-    fn new(fragment: Fragment) -> Self {
+    pub(crate) fn new(fragment: Fragment) -> Self {
         Self { fragment, tables: PhantomData }
     }
 
     /// Both hold.
     #[must_use]
-    pub fn and<Us>(self, other: Condition<Us>) -> Condition<Ts::Out>
+    pub fn and<Us>(self, other: Condition<Us>) -> Condition<Both<Ts, Us>>
     where
         Ts: Concat<Us>,
     {
@@ -30,17 +30,50 @@ impl<Ts> Condition<Ts> {
 
     /// At least one holds.
     #[must_use]
-    pub fn or<Us>(self, other: Condition<Us>) -> Condition<Ts::Out>
+    pub fn or<Us>(self, other: Condition<Us>) -> Condition<Both<Ts, Us>>
     where
         Ts: Concat<Us>,
     {
         or(self, other)
     }
 
+    /// The same with a type that can be written down, for a condition over one table that only the run decides: conditions in a `Vec`, or in
+    /// a variable that is set in several places.
+    ///
+    /// ```
+    /// # use relstore_orm::{Condition, Executor, Table, Typed, all_of, eq, gt, scope::On};
+    /// # #[derive(Table)] #[table(name = "users")] struct User { #[column(primary_key)] id: i64, name: String, age: i64 }
+    /// # fn example(store: &dyn Executor, name: Option<&str>, over: Option<i64>) -> relstore_model::Result<Vec<User>> {
+    /// let mut filters: Vec<Condition<On<User>>> = Vec::new();
+    /// filters.extend(name.map(|name| eq(users.name, name).on(users)));
+    /// filters.extend(over.map(|age| gt(users.age, age).on(users)));
+    /// store.select().from(users).where_some(all_of(filters)).all()
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn on<C: TableRef, Is>(self, table: C) -> Condition<On<C::Source>>
+    where
+        Only<C::Source>: Covers<Ts, Is>,
+    {
+        let _ = table;
+        Condition::new(self.fragment)
+    }
+
     /// The SQL, without parentheses around it.
     #[must_use]
     pub fn into_fragment(self) -> Fragment {
         self.fragment
+    }
+}
+
+impl<Ts> Expression for Condition<Ts> {
+    type Value = Option<bool>;
+    type Tables = Ts;
+
+    fn render(&self, out: &mut Fragment) {
+        out.push("(");
+        out.append_copy(&self.fragment);
+        out.push(")");
     }
 }
 
@@ -54,47 +87,6 @@ impl<Ts> fmt::Debug for Condition<Ts> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.fragment.fmt(f)
     }
-}
-
-/// The list of models that two sides use together.
-type Both<A, B> = <A as Concat<B>>::Out;
-
-fn rendered<L: Expression>(left: &L) -> Fragment {
-    let mut fragment = Fragment::default();
-    left.render(&mut fragment);
-    fragment
-}
-
-macro_rules! comparisons {
-    ($($(#[$doc:meta])* $name:ident $operator:literal;)+) => { $(
-        $(#[$doc])*
-        #[must_use]
-        pub fn $name<L, R>(left: L, right: R) -> Condition<Both<L::Tables, R::Tables>>
-        where
-            L: Expression,
-            R: Operand<<L::Value as SqlType>::Base>,
-            L::Tables: Concat<R::Tables>,
-        {
-            let mut fragment = rendered(&left);
-            fragment.push($operator);
-            right.render(&mut fragment);
-            Condition::new(fragment)
-        }
-    )+ };
-}
-comparisons! {
-    /// `left = right`.
-    eq " = ";
-    /// `left <> right`.
-    ne " <> ";
-    /// `left > right`.
-    gt " > ";
-    /// `left >= right`.
-    gte " >= ";
-    /// `left < right`.
-    lt " < ";
-    /// `left <= right`.
-    lte " <= ";
 }
 
 /// Both hold.
@@ -118,96 +110,36 @@ fn joined<A: Concat<B>, B>(left: Condition<A>, operator: &str, right: Condition<
     Condition::new(fragment)
 }
 
+/// All of `conditions` hold; `None` of none.
+#[must_use]
+pub fn all_of<Ts>(conditions: impl IntoIterator<Item = Condition<Ts>>) -> Option<Condition<Ts>> {
+    listed(conditions, " AND ")
+}
+
+/// At least one of `conditions` holds; `None` of none.
+#[must_use]
+pub fn any_of<Ts>(conditions: impl IntoIterator<Item = Condition<Ts>>) -> Option<Condition<Ts>> {
+    listed(conditions, " OR ")
+}
+
+fn listed<Ts>(conditions: impl IntoIterator<Item = Condition<Ts>>, operator: &str) -> Option<Condition<Ts>> {
+    let mut fragment = Fragment::default();
+    for condition in conditions {
+        fragment.push(if fragment.is_empty() { "(" } else { operator });
+        fragment.append(condition.fragment);
+    }
+    if fragment.is_empty() {
+        return None;
+    }
+    fragment.push(")");
+    Some(Condition::new(fragment))
+}
+
 /// The condition does not hold. Where it is NULL, so is this.
 #[must_use]
 pub fn not<Ts>(condition: Condition<Ts>) -> Condition<Ts> {
     let mut fragment = Fragment::text("NOT (");
     fragment.append(condition.fragment);
     fragment.push(")");
-    Condition::new(fragment)
-}
-
-/// `left` is one of `values`; of no values, it is none. Each value takes one of SQLite's 32,766 parameters.
-#[must_use]
-pub fn in_array<L, I>(left: L, values: I) -> Condition<L::Tables>
-where
-    L: Expression,
-    I: IntoIterator,
-    I::Item: IntoValue<<L::Value as SqlType>::Base>,
-{
-    listed(&left, " IN (", values)
-}
-
-/// `left` is none of `values`.
-#[must_use]
-pub fn not_in_array<L, I>(left: L, values: I) -> Condition<L::Tables>
-where
-    L: Expression,
-    I: IntoIterator,
-    I::Item: IntoValue<<L::Value as SqlType>::Base>,
-{
-    listed(&left, " NOT IN (", values)
-}
-
-fn listed<L, I>(left: &L, operator: &str, values: I) -> Condition<L::Tables>
-where
-    L: Expression,
-    I: IntoIterator,
-    I::Item: IntoValue<<L::Value as SqlType>::Base>,
-{
-    let mut fragment = rendered(left);
-    fragment.push(operator);
-    for (i, value) in values.into_iter().enumerate() {
-        if i > 0 {
-            fragment.push(", ");
-        }
-        fragment.push_param(value.into_value());
-    }
-    fragment.push(")");
-    Condition::new(fragment)
-}
-
-/// `left` is NULL.
-#[must_use]
-pub fn is_null<L: Expression>(left: L) -> Condition<L::Tables> {
-    let mut fragment = rendered(&left);
-    fragment.push(" IS NULL");
-    Condition::new(fragment)
-}
-
-/// `left` is not NULL.
-#[must_use]
-pub fn is_not_null<L: Expression>(left: L) -> Condition<L::Tables> {
-    let mut fragment = rendered(&left);
-    fragment.push(" IS NOT NULL");
-    Condition::new(fragment)
-}
-
-/// Text matches `pattern`, where `%` stands for any characters and `_` for one; ASCII letters match in either case.
-#[must_use]
-pub fn like<L>(left: L, pattern: &str) -> Condition<L::Tables>
-where
-    L: Expression,
-    L::Value: SqlType<Base = String>,
-{
-    let mut fragment = rendered(&left);
-    fragment.push(" LIKE ");
-    fragment.push_param(pattern.into());
-    Condition::new(fragment)
-}
-
-/// `left` is at least `low` and at most `high`.
-#[must_use]
-pub fn between<L, A, B>(left: L, low: A, high: B) -> Condition<L::Tables>
-where
-    L: Expression,
-    A: IntoValue<<L::Value as SqlType>::Base>,
-    B: IntoValue<<L::Value as SqlType>::Base>,
-{
-    let mut fragment = rendered(&left);
-    fragment.push(" BETWEEN ");
-    fragment.push_param(low.into_value());
-    fragment.push(" AND ");
-    fragment.push_param(high.into_value());
     Condition::new(fragment)
 }

@@ -2,20 +2,18 @@
 
 use relstore_model::{Result, ValueRef};
 
-use crate::column::Column;
-use crate::expression::Aggregate;
 use crate::expression::Expression;
-use crate::scope::{Covers, Has, Present, WithAggregates};
-use crate::table::Table;
-use crate::types::{SqlType, read_cell};
+use crate::fragment::Fragment;
+use crate::scope::{Covers, Seen, WithAggregates};
+use crate::types::read_cell;
 
-/// What a query over the tables `S` can give: a column, an aggregate, or a tuple of up to eight of these.
+/// What a query over the tables `S` can give: a column or another expression, a table (its model), or a tuple of up to twelve of these.
 ///
-/// `Proof` is found by the compiler. A column of a left-joined table gives an `Option`.
+/// `Proof` is found by the compiler. What an outer join may not find gives an `Option`.
 #[diagnostic::on_unimplemented(
     message = "this query cannot give `{Self}`",
     label = "every column must be of a table in the query's FROM and JOIN list",
-    note = "a projection is a column, an aggregate, or a tuple of up to eight of these"
+    note = "a projection is a column or another expression, a table, or a tuple of up to twelve of these"
 )]
 pub trait Projection<S, Proof> {
     /// What a row becomes.
@@ -23,8 +21,8 @@ pub trait Projection<S, Proof> {
     /// How many cells it takes.
     const WIDTH: usize;
 
-    /// The SQL of each cell, in order.
-    fn expressions(&self) -> Vec<String>;
+    /// Appends the SQL of each cell, in order, with commas between.
+    fn render(&self, out: &mut Fragment);
 
     /// Reads a row from the cells `at .. at + WIDTH`.
     ///
@@ -33,35 +31,20 @@ pub trait Projection<S, Proof> {
     fn decode(&self, cells: &[ValueRef<'_>], at: usize) -> Result<Self::Row>;
 }
 
-impl<T: Table, V, S: Has<T, I>, I> Projection<S, I> for Column<T, V>
+impl<X: Expression, S, Is> Projection<S, Is> for X
 where
-    S::Presence: Present<V>,
+    WithAggregates<S>: Covers<X::Tables, Is>,
 {
-    type Row = <S::Presence as Present<V>>::Out;
+    type Row = Seen<X::Value, <WithAggregates<S> as Covers<X::Tables, Is>>::Nullness>;
     const WIDTH: usize = 1;
 
-    fn expressions(&self) -> Vec<String> {
-        vec![self.sql()]
+    fn render(&self, out: &mut Fragment) {
+        Expression::render(self, out);
     }
 
+    #[inline]
     fn decode(&self, cells: &[ValueRef<'_>], at: usize) -> Result<Self::Row> {
-        read_cell(cells, at, T::NAME, self.name())
-    }
-}
-
-impl<V: SqlType, Ts, S, Is> Projection<S, Is> for Aggregate<V, Ts>
-where
-    WithAggregates<S>: Covers<<Self as Expression>::Tables, Is>,
-{
-    type Row = V;
-    const WIDTH: usize = 1;
-
-    fn expressions(&self) -> Vec<String> {
-        vec![self.sql().to_owned()]
-    }
-
-    fn decode(&self, cells: &[ValueRef<'_>], at: usize) -> Result<Self::Row> {
-        read_cell(cells, at, "(aggregate)", self.sql())
+        read_cell(cells, at, || self.place())
     }
 }
 
@@ -78,27 +61,32 @@ impl<S, Proof, P: Projection<S, Proof>> Projection<S, Proof> for Chosen<P> {
     type Row = P::Row;
     const WIDTH: usize = P::WIDTH;
 
-    fn expressions(&self) -> Vec<String> {
-        self.0.expressions()
+    fn render(&self, out: &mut Fragment) {
+        self.0.render(out);
     }
 
+    #[inline]
     fn decode(&self, cells: &[ValueRef<'_>], at: usize) -> Result<Self::Row> {
         self.0.decode(cells, at)
     }
 }
 
 macro_rules! project_tuple {
-    ($($X:ident $IX:ident $n:tt),+) => {
-        impl<S, $($X: Projection<S, $IX>, $IX),+> Projection<S, ($($IX,)+)> for ($($X,)+) {
+    ($($X:ident $P:ident $n:tt),+) => {
+        impl<S, $($X: Projection<S, $P>, $P),+> Projection<S, ($($P,)+)> for ($($X,)+) {
             type Row = ($($X::Row,)+);
             const WIDTH: usize = 0 $(+ $X::WIDTH)+;
 
-            fn expressions(&self) -> Vec<String> {
-                let mut list = Vec::new();
-                $( list.extend(self.$n.expressions()); )+
-                list
+            fn render(&self, out: &mut Fragment) {
+                $(
+                    if $n > 0 {
+                        out.push(", ");
+                    }
+                    self.$n.render(out);
+                )+
             }
 
+            #[inline]
             fn decode(&self, cells: &[ValueRef<'_>], at: usize) -> Result<Self::Row> {
                 let mut next = at;
                 Ok(($({
@@ -111,11 +99,4 @@ macro_rules! project_tuple {
         }
     };
 }
-project_tuple!(A IA 0);
-project_tuple!(A IA 0, B IB 1);
-project_tuple!(A IA 0, B IB 1, C IC 2);
-project_tuple!(A IA 0, B IB 1, C IC 2, D ID 3);
-project_tuple!(A IA 0, B IB 1, C IC 2, D ID 3, E IE 4);
-project_tuple!(A IA 0, B IB 1, C IC 2, D ID 3, E IE 4, F IF 5);
-project_tuple!(A IA 0, B IB 1, C IC 2, D ID 3, E IE 4, F IF 5, G IG 6);
-project_tuple!(A IA 0, B IB 1, C IC 2, D ID 3, E IE 4, F IF 5, G IG 6, H IH 7);
+crate::tuples::each_proven_tuple!(project_tuple);

@@ -5,12 +5,13 @@ use std::marker::PhantomData;
 use relstore_model::Result;
 use relstore_model::identifier::quote;
 
-use super::{models, projected, returning_all, returning_of};
+use super::returning_methods;
 use crate::executor::Executor;
 use crate::expression::Condition;
 use crate::fragment::Fragment;
+use crate::prepared::{Changes, Preparable, Prepared, prepared_write};
 use crate::scope::{Covers, Only};
-use crate::select::{Projection, add_condition};
+use crate::select::add_condition;
 use crate::table::Table;
 
 /// A `DELETE` from the table of `T`. Without a condition it deletes every row.
@@ -41,43 +42,29 @@ impl<'e, T: Table> Delete<'e, T> {
     /// `Constraint` if another row still refers to one of them; else what the executor gives.
     pub fn execute(self) -> Result<u64> {
         let executor = self.executor;
-        let statement = self.statement("");
-        executor.execute(statement.sql(), statement.params())
+        let (sql, params) = self.statement(Fragment::default())?.into_statement()?;
+        executor.execute(&sql, &params)
     }
 
-    /// Deletes the rows and gives them as they were, in no promised order.
-    ///
-    /// # Errors
-    /// As [`Delete::execute`]; `Constraint` if a cell does not have the type of its column.
-    pub fn returning(self) -> Result<Vec<T>> {
-        let executor = self.executor;
-        let mut rows = Vec::new();
-        models(executor, &self.statement(&returning_all::<T>()), &mut rows)?;
-        Ok(rows)
-    }
-
-    /// Deletes the rows and gives a column of each, or a tuple of columns, in no promised order.
-    ///
-    /// # Errors
-    /// As [`Delete::returning`].
-    pub fn returning_cols<P, Row, Proof>(self, projection: P) -> Result<Vec<Row>>
-    where
-        P: Projection<Only<T>, Proof, Row = Row>,
-    {
-        let executor = self.executor;
-        let mut rows = Vec::new();
-        let statement = self.statement(&returning_of::<T, _, _>(&projection));
-        projected::<T, _, _>(executor, &statement, &projection, &mut rows)?;
-        Ok(rows)
-    }
-
-    fn statement(self, returning: &str) -> Fragment {
-        let mut out = Fragment::text(format!("DELETE FROM {}", quote(T::NAME)));
+    #[allow(clippy::unnecessary_wraps, reason = "the other writes can fail here, and share their methods with it")]
+    fn statement(self, returning: Fragment) -> Result<Fragment> {
+        let mut out = Fragment::text(format!("DELETE FROM {}", quote(<T as Table>::NAME)));
         if !self.condition.is_empty() {
             out.push(" WHERE ");
             out.append(self.condition);
         }
-        out.push(returning);
-        out
+        out.append(returning);
+        Ok(out)
+    }
+}
+
+returning_methods!(Delete, "the rows as they were");
+
+impl<'e, T: Table> Preparable<'e, ()> for Delete<'e, T> {
+    type Outcome = Changes;
+
+    fn prepare<Ps>(self) -> Result<Prepared<'e, Ps, Changes>> {
+        let executor = self.executor;
+        prepared_write(executor, self.statement(Fragment::default())?)
     }
 }

@@ -1,4 +1,4 @@
-//! `INSERT`.
+//! `INSERT` of rows.
 
 use std::iter::{self, Peekable};
 use std::marker::PhantomData;
@@ -6,21 +6,23 @@ use std::marker::PhantomData;
 use relstore_model::identifier::quote;
 use relstore_model::{Error, Result, Value};
 
-use super::conflict::{OnConflict, Resolution};
+use super::conflict::{OnConflict, Resolution, Resolve};
+use super::insert_select::{Feeds, InsertSelect};
 use super::row::{Insertable, NewRow, Shape};
 use super::{models, projected, returning_all, returning_of};
 use crate::column::ColumnsOf;
 use crate::definition::quoted_list;
 use crate::executor::Executor;
 use crate::fragment::Fragment;
-use crate::scope::Only;
-use crate::select::Projection;
+use crate::prepared::{Changes, Preparable, Prepared, prepared_write};
+use crate::scope::{Nil, Only};
+use crate::select::{Projection, Query};
 use crate::table::Table;
 
 /// How many `?` SQLite takes in one statement.
 const PARAMS_MAX: usize = 32_766;
 
-type Rows<'e> = Box<dyn Iterator<Item = NewRow> + 'e>;
+type NewRows<'e> = Box<dyn Iterator<Item = NewRow> + 'e>;
 
 /// An `INSERT` into the table of `T`.
 ///
@@ -30,9 +32,15 @@ type Rows<'e> = Box<dyn Iterator<Item = NewRow> + 'e>;
 #[must_use = "an insert does nothing until it is run"]
 pub struct Insert<'e, T> {
     executor: &'e dyn Executor,
-    sources: Vec<Rows<'e>>,
+    sources: Vec<NewRows<'e>>,
     resolution: Option<Resolution>,
     table: PhantomData<fn() -> T>,
+}
+
+impl<T: Table> Resolve for Insert<'_, T> {
+    fn resolving(self, resolution: Resolution) -> Self {
+        Self { resolution: Some(resolution), ..self }
+    }
 }
 
 impl<'e, T: Table> Insert<'e, T> {
@@ -57,34 +65,53 @@ impl<'e, T: Table> Insert<'e, T> {
         self
     }
 
-    /// What to do when a row is there already with the same values in `columns`, which must be the primary key or unique: one column
-    /// or a tuple. `()` stands for any key.
-    pub fn on_conflict(self, columns: impl ColumnsOf<T>) -> OnConflict<'e, T> {
-        OnConflict::new(self, columns.names())
+    /// The rows that a query gives, into `columns`: one column or a tuple of up to twelve, which the query gives in their order. Rows given
+    /// before are left out.
+    pub fn from_select<C, Q, Proof>(self, columns: C, query: Q) -> InsertSelect<'e, T>
+    where
+        C: ColumnsOf<T>,
+        Q: Query<Proof, Outer = Nil>,
+        Q::Row: Feeds<C::Cells>,
+    {
+        InsertSelect::new(self.executor, columns.names(), query.into_fragment())
     }
 
-    pub(super) fn resolving(self, resolution: Resolution) -> Self {
-        Self { resolution: Some(resolution), ..self }
+    /// What to do when a row is there already with the same values in `columns`, which must be the primary key or unique: one column
+    /// or a tuple. `()` stands for any key.
+    pub fn on_conflict(self, columns: impl ColumnsOf<T>) -> OnConflict<Self, T> {
+        OnConflict::new(self, columns.names())
     }
 
     /// Inserts the rows and gives the number of rows inserted or, on conflict, updated.
     ///
     /// # Errors
-    /// `Constraint` if a row breaks one; `Invalid` if `do_update` sets nothing, or if there is `on_conflict` and a row gives no column;
-    /// else what the executor gives.
+    /// `Constraint` if a row breaks one, or a value fits no cell; `Invalid` if `do_update` sets nothing, or if there is `on_conflict` and a
+    /// row gives no column; else what the executor gives.
     pub fn execute(self) -> Result<u64> {
-        let tail = Tail::new::<T>(self.resolution, "")?;
+        let tail = Tail::new::<T>(self.resolution, &Fragment::default())?;
         let mut rows = self.sources.into_iter().flatten().peekable();
         let mut changed_count = 0;
-        while let Some(NewRow { shape, values }) = rows.next() {
+        while let Some(row) = rows.next() {
+            let shape = row.shape.clone();
             let sql = insert_sql::<T>(&shape, 1, &tail)?;
-            let params = tail.completed(values);
-            changed_count += if rows.peek().is_some_and(|row| row.shape == shape) {
-                let rest = iter::from_fn(|| rows.next_if(|row| row.shape == shape)).map(|row| tail.completed(row.values));
-                self.executor.execute_many(&sql, &mut iter::once(params).chain(rest))?
-            } else {
-                self.executor.execute(&sql, &params)?
+            let params = tail.completed(row.into_values::<T>()?)?;
+            if rows.peek().is_none_or(|row| row.shape != shape) {
+                changed_count += self.executor.execute(&sql, &params)?;
+                continue;
+            }
+            // A row whose values fit no cell goes on as an empty one, which no executor takes: so the rows before it are undone.
+            let mut refused = None;
+            let mut next = || {
+                let row = rows.next_if(|row| row.shape == shape)?;
+                let params = row.into_values::<T>().and_then(|values| tail.completed(values));
+                Some(params.unwrap_or_else(|error| {
+                    refused = Some(error);
+                    Vec::new()
+                }))
             };
+            let run = iter::once(params).chain(iter::from_fn(&mut next));
+            let changed = self.executor.execute_many(&sql, &mut { run });
+            changed_count += refused.map_or(changed, Err)?;
         }
         Ok(changed_count)
     }
@@ -101,7 +128,7 @@ impl<'e, T: Table> Insert<'e, T> {
         let tail = Tail::new::<T>(self.resolution, &returning_all::<T>())?;
         let mut rows = self.sources.into_iter().flatten().peekable();
         while let Some(statement) = next_chunk::<T>(&mut rows, &tail)? {
-            models(self.executor, &statement, &mut found)?;
+            models(self.executor, statement, &mut found)?;
         }
         Ok(found)
     }
@@ -118,9 +145,35 @@ impl<'e, T: Table> Insert<'e, T> {
         let tail = Tail::new::<T>(self.resolution, &returning_of::<T, _, _>(&projection))?;
         let mut rows = self.sources.into_iter().flatten().peekable();
         while let Some(statement) = next_chunk::<T>(&mut rows, &tail)? {
-            projected::<T, _, _>(self.executor, &statement, &projection, &mut found)?;
+            projected::<T, _, _>(self.executor, statement, &projection, &mut found)?;
         }
         Ok(found)
+    }
+}
+
+impl<'e, T: Table> Preparable<'e, ()> for Insert<'e, T> {
+    type Outcome = Changes;
+
+    fn prepare<Ps>(self) -> Result<Prepared<'e, Ps, Changes>> {
+        let tail = Tail::new::<T>(self.resolution, &Fragment::default())?;
+        let mut rows = self.sources.into_iter().flatten();
+        let (Some(row), None) = (rows.next(), rows.next()) else {
+            return Err(Error::invalid("a prepared insert of other than one row")
+                .with("table", <T as Table>::NAME)
+                .with_hint("give it one .value(…) with parameters, and call it for each row"));
+        };
+        let mut statement = Fragment::text(insert_head::<T>(&row.shape, &tail)?);
+        if row.width() == 0 {
+            statement.push(" DEFAULT VALUES");
+        } else {
+            for (i, slot) in row.into_slots::<T>()?.into_iter().enumerate() {
+                statement.push(if i == 0 { " VALUES (" } else { ", " });
+                statement.push_slot(slot);
+            }
+            statement.push(")");
+        }
+        statement.append(tail.sql);
+        prepared_write(self.executor, statement)
     }
 }
 
@@ -131,57 +184,72 @@ struct Tail {
 }
 
 impl Tail {
-    fn new<T: Table>(resolution: Option<Resolution>, returning: &str) -> Result<Self> {
+    fn new<T: Table>(resolution: Option<Resolution>, returning: &Fragment) -> Result<Self> {
         let resolves_conflicts = resolution.is_some();
         let mut sql = match resolution {
-            Some(resolution) => resolution.render(T::NAME)?,
+            Some(resolution) => resolution.render::<T>()?,
             None => Fragment::default(),
         };
-        sql.push(returning);
+        sql.append_copy(returning);
         Ok(Self { sql, resolves_conflicts })
     }
 
     /// The parameters of a statement that inserts `values`.
-    fn completed(&self, mut values: Vec<Value>) -> Vec<Value> {
-        values.extend_from_slice(self.sql.params());
-        values
+    fn completed(&self, mut values: Vec<Value>) -> Result<Vec<Value>> {
+        if self.sql.slot_count() > 0 {
+            values.extend(self.sql.clone().into_statement()?.1);
+        }
+        Ok(values)
     }
 }
 
-/// The text of an insert of `row_count` rows.
+/// The text of an insert up to its values.
 ///
-/// A row that gives no column at all goes alone, since SQLite has no form for several, and without a conflict clause, since SQLite has
-/// none for it: then it is `Invalid`.
-fn insert_sql<T: Table>(shape: &Shape, row_count: usize, tail: &Tail) -> Result<String> {
+/// A row that gives no column at all has no conflict clause, since SQLite has none for it: then it is `Invalid`.
+fn insert_head<T: Table>(shape: &Shape, tail: &Tail) -> Result<String> {
     let names = shape.names::<T>();
-    let table = quote(T::NAME);
-    if names.is_empty() && tail.resolves_conflicts {
+    let table = quote(<T as Table>::NAME);
+    if !names.is_empty() {
+        return Ok(format!("INSERT INTO {table} ({})", quoted_list(&names)));
+    }
+    if tail.resolves_conflicts {
         return Err(Error::invalid("on_conflict(…) with a row that gives no column")
-            .with("table", T::NAME)
+            .with("table", <T as Table>::NAME)
             .with_hint("give the row at least one column, such as the one that may be there already"));
     }
-    let tail = tail.sql.sql();
-    if names.is_empty() {
-        return Ok(format!("INSERT INTO {table} DEFAULT VALUES{tail}"));
+    Ok(format!("INSERT INTO {table}"))
+}
+
+/// The text of an insert of `row_count` rows. A row that gives no column goes alone: SQLite has no form for several.
+fn insert_sql<T: Table>(shape: &Shape, row_count: usize, tail: &Tail) -> Result<String> {
+    let mut sql = insert_head::<T>(shape, tail)?;
+    match shape.names::<T>().len() {
+        0 => sql.push_str(" DEFAULT VALUES"),
+        width => {
+            let row = format!("({})", vec!["?"; width].join(", "));
+            sql.push_str(" VALUES ");
+            sql.push_str(&vec![row.as_str(); row_count].join(", "));
+        }
     }
-    let row = format!("({})", vec!["?"; names.len()].join(", "));
-    Ok(format!("INSERT INTO {table} ({}) VALUES {}{tail}", quoted_list(&names), vec![row.as_str(); row_count].join(", ")))
+    sql.push_str(tail.sql.sql());
+    Ok(sql)
 }
 
 /// One statement for as many of the next rows as go together.
 fn next_chunk<T: Table>(rows: &mut Peekable<impl Iterator<Item = NewRow>>, tail: &Tail) -> Result<Option<Fragment>> {
-    let Some(NewRow { shape, mut values }) = rows.next() else { return Ok(None) };
-    let width = values.len();
+    let Some(row) = rows.next() else { return Ok(None) };
+    let (shape, width) = (row.shape.clone(), row.width());
+    let mut slots = row.into_slots::<T>()?;
     let row_count_max = match width {
         0 => 1,
-        _ => (PARAMS_MAX.saturating_sub(tail.sql.params().len()) / width).max(1),
+        _ => (PARAMS_MAX.saturating_sub(tail.sql.slot_count()) / width).max(1),
     };
     let mut row_count = 1;
     while row_count < row_count_max {
         let Some(row) = rows.next_if(|row| row.shape == shape) else { break };
-        values.extend(row.values);
+        slots.extend(row.into_slots::<T>()?);
         row_count += 1;
     }
-    let sql = insert_sql::<T>(&shape, row_count, tail)?;
-    Ok(Some(Fragment::new(sql, tail.completed(values))))
+    slots.extend_from_slice(tail.sql.slots());
+    Ok(Some(tail.sql.with_text(insert_sql::<T>(&shape, row_count, tail)?, slots)))
 }

@@ -1,7 +1,10 @@
-//! The tables of the tests, and an executor that records statements and answers with rows given beforehand.
+//! The tables of the tests, and two executors: one that records statements and answers with rows given beforehand, one that is SQLite.
 
 // Each test file uses its own part.
 #![allow(dead_code)]
+#![allow(clippy::unwrap_used, reason = "a test may unwrap")]
+
+pub(crate) mod sqlite;
 
 use std::cell::RefCell;
 use std::collections::VecDeque;

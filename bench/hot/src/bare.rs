@@ -1,0 +1,112 @@
+//! Bare rusqlite, as a careful program uses it: statements held, WAL, the settings of a store.
+
+use relstore_model::{Error, Result, Value};
+use rusqlite::types::{ToSqlOutput, ValueRef};
+use rusqlite::{Connection, Statement};
+
+use crate::shop;
+use crate::stopwatch::{Rate, Stopwatch};
+
+struct Bound<'a>(&'a Value);
+
+impl rusqlite::ToSql for Bound<'_> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(match self.0 {
+            Value::Null => ValueRef::Null,
+            Value::Integer(i) => ValueRef::Integer(*i),
+            Value::Real(r) => ValueRef::Real(*r),
+            Value::Text(t) => ValueRef::Text(t.as_bytes()),
+            Value::Blob(b) => ValueRef::Blob(b),
+        }))
+    }
+}
+
+fn execute(statement: &mut Statement<'_>, params: &[Value]) -> rusqlite::Result<usize> {
+    statement.execute(rusqlite::params_from_iter(params.iter().map(Bound)))
+}
+
+fn many(db: &Connection, sql: &str, rows: &[Vec<Value>], per_commit: usize) -> rusqlite::Result<()> {
+    let (mut begin, mut commit, mut statement) = (db.prepare("BEGIN IMMEDIATE")?, db.prepare("COMMIT")?, db.prepare(sql)?);
+    for chunk in rows.chunks(per_commit) {
+        begin.execute([])?;
+        for row in chunk {
+            execute(&mut statement, row)?;
+        }
+        commit.execute([])?;
+    }
+    Ok(())
+}
+
+fn mixed(db: &Connection, operations: &[(&str, Vec<Value>)]) -> rusqlite::Result<()> {
+    let (mut begin, mut commit) = (db.prepare("BEGIN IMMEDIATE")?, db.prepare("COMMIT")?);
+    for chunk in operations.chunks(5) {
+        begin.execute([])?;
+        for (sql, params) in chunk {
+            let mut statement = db.prepare_cached(sql)?;
+            if statement.readonly() {
+                let mut rows = statement.query(rusqlite::params_from_iter(params.iter().map(Bound)))?;
+                while let Some(row) = rows.next()? {
+                    std::hint::black_box(row.get_ref(3)?);
+                }
+            } else {
+                execute(&mut statement, params)?;
+            }
+        }
+        commit.execute([])?;
+    }
+    Ok(())
+}
+
+fn measure(workload: &str, rows: usize) -> rusqlite::Result<Rate> {
+    let dir = tempfile::tempdir().map_err(|_| rusqlite::Error::InvalidQuery)?;
+    let db = Connection::open(dir.path().join("bare.db"))?;
+    db.execute_batch(
+        "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON; PRAGMA cache_size=-16384; PRAGMA temp_store=MEMORY",
+    )?;
+    for table in shop::TABLES {
+        db.execute_batch(table)?;
+    }
+    many(&db, shop::INSERT_USER, &(0..shop::USERS).map(shop::user).collect::<Vec<_>>(), shop::USERS)?;
+    let orders: Vec<Vec<Value>> = (0..if workload.starts_with("wide") { 0 } else { rows }).map(shop::order).collect();
+    let begun = match workload {
+        "bulk insert" => {
+            let begun = Stopwatch::start();
+            many(&db, shop::INSERT_ORDER, &orders, shop::ROWS_PER_COMMIT)?;
+            begun
+        }
+        "one-row commits" => {
+            let begun = Stopwatch::start();
+            many(&db, shop::INSERT_ORDER, &orders, 1)?;
+            begun
+        }
+        "wide bulk insert" => {
+            let wide: Vec<Vec<Value>> = (0..rows).map(shop::wide).collect();
+            let begun = Stopwatch::start();
+            many(&db, shop::INSERT_WIDE, &wide, shop::ROWS_PER_COMMIT)?;
+            begun
+        }
+        "update" | "delete" => {
+            many(&db, shop::INSERT_ORDER, &orders, rows)?;
+            let update = workload == "update";
+            let sql = if update { shop::UPDATE_ORDER } else { shop::DELETE_ORDER };
+            let params: Vec<Vec<Value>> =
+                orders.iter().map(|o| if update { vec![Value::from("paid"), o[0].clone()] } else { vec![o[0].clone()] }).collect();
+            let begun = Stopwatch::start();
+            many(&db, sql, &params, shop::ROWS_PER_COMMIT)?;
+            begun
+        }
+        _ => {
+            many(&db, shop::INSERT_ORDER, &orders, rows)?;
+            let operations: Vec<_> = (0..rows).map(|i| shop::mixed(i, rows)).collect();
+            let begun = Stopwatch::start();
+            mixed(&db, &operations)?;
+            begun
+        }
+    };
+    Ok(begun.rate(rows))
+}
+
+/// Runs one workload; gives operations a second.
+pub(crate) fn run(workload: &str, rows: usize) -> Result<Rate> {
+    measure(workload, rows).map_err(|e| Error::internal("bare SQLite failed").with_source(e))
+}
