@@ -147,9 +147,16 @@ pub(crate) struct TailArguments {
     /// Start with the change at this position, instead of the oldest that the log retains.
     #[arg(long, value_name = "LSN")]
     pub(crate) from: Option<String>,
-    /// Show the changes of this table alone.
-    #[arg(long, value_name = "NAME")]
-    pub(crate) table: Option<String>,
+    /// Show the changes of this table alone; may be given several times.
+    #[arg(long = "table", value_name = "NAME")]
+    pub(crate) tables: Vec<String>,
+    /// Show the changes of this kind alone: create, update, delete, or read (a row that was there when the log began); may be given
+    /// several times.
+    #[arg(long = "op", value_name = "KIND", value_parser = ["c", "u", "d", "r"])]
+    pub(crate) ops: Vec<String>,
+    /// Show whole rows of updates, not the changed columns alone.
+    #[arg(long)]
+    pub(crate) full: bool,
     /// Stay, and show changes as they are committed.
     #[arg(long)]
     pub(crate) follow: bool,

@@ -34,3 +34,25 @@ fn changes_come_as_other_processes_commit_them() {
     assert_eq!(tail.wait().expect("it ends").code(), Some(0));
     assert!(lines.next().is_none(), "nothing after the last event");
 }
+
+#[test]
+fn it_shows_the_tables_kinds_and_columns_that_are_asked_for() {
+    let it = Installation::with_acme();
+    it.sql("acme", "UPDATE users SET age = 31 WHERE id = 1").ok();
+    it.sql("acme", "DELETE FROM orders").ok();
+    let tail = |arguments: &[&str]| -> Vec<Json> {
+        let arguments: Vec<&str> = ["--ns", "acme", "--json"].iter().chain(arguments).copied().collect();
+        it.run("tail", &arguments).ok().lines().map(|line| serde_json::from_str(line).expect("an event a line")).collect()
+    };
+    let ops = |events: &[Json]| events.iter().map(|e| e["op"].as_str().unwrap_or("-").to_owned()).collect::<String>();
+    assert_eq!(ops(&tail(&[])), "--ccccud");
+    assert_eq!(ops(&tail(&["--table", "users", "--table", "orders"])), "ccccud");
+    assert_eq!(ops(&tail(&["--op", "u", "--op", "d"])), "ud");
+    assert_eq!(ops(&tail(&["--table", "orders", "--op", "c"])), "c");
+    assert_eq!(tail(&["--op", "u"])[0]["before"], serde_json::json!({"age": 30}));
+    let full = tail(&["--op", "u", "--full"]);
+    assert_eq!(full[0]["before"], serde_json::json!({"id": 1, "name": "Alice", "age": 30}));
+    let said = it.run("tail", &["--ns", "acme", "--op", "u", "--full"]).ok();
+    assert!(said.contains("id=1, name=\"Alice\", age 30 → 31"), "{said}");
+    assert_eq!(it.run("tail", &["--ns", "acme", "--op", "x"]).code, Some(2));
+}

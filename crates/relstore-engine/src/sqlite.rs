@@ -10,7 +10,6 @@ use std::path::Path;
 use std::time::Duration;
 
 use relstore_model::{Result, Row, Value, ValueRef};
-use rusqlite::config::DbConfig;
 use rusqlite::types::{ToSqlOutput, ValueRef as SqliteRef};
 
 pub(crate) use error::from_sqlite;
@@ -43,13 +42,14 @@ impl Connection {
         Ok(this)
     }
 
-    /// An empty database in memory, gone when it is closed. Foreign keys are enforced, and as in a store, double quotes hold names alone.
+    /// An empty database in memory, gone when it is closed. Foreign keys are enforced, and it takes and refuses the statements that a store
+    /// takes and refuses.
     ///
     /// # Errors
     /// `Unavailable` if there is no memory.
     pub fn scratch() -> Result<Self> {
         let this = Self { inner: rusqlite::Connection::open_in_memory().map_err(|e| from_sqlite(&e, ""))? };
-        this.take_quotes_for_names()?;
+        this.harden()?;
         Ok(this)
     }
 
@@ -68,18 +68,12 @@ impl Connection {
     /// tables that are not harmless cannot be called by a schema that somebody else wrote, and a name in double quotes is a name: one that
     /// is misspelt is an error, not a string.
     pub(crate) fn harden(&self) -> Result<()> {
-        self.set(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
-        self.set(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
-        self.take_quotes_for_names()
-    }
-
-    fn take_quotes_for_names(&self) -> Result<()> {
-        self.set(DbConfig::SQLITE_DBCONFIG_DQS_DML, false)?;
-        self.set(DbConfig::SQLITE_DBCONFIG_DQS_DDL, false)
-    }
-
-    fn set(&self, what: DbConfig, on: bool) -> Result<()> {
-        self.inner.set_db_config(what, on).map(|_| ()).map_err(|e| from_sqlite(&e, ""))
+        use rusqlite::config::DbConfig;
+        let set = |what, on| self.inner.set_db_config(what, on).map(|_| ()).map_err(|e| from_sqlite(&e, ""));
+        set(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
+        set(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
+        set(DbConfig::SQLITE_DBCONFIG_DQS_DML, false)?;
+        set(DbConfig::SQLITE_DBCONFIG_DQS_DDL, false)
     }
 
     /// Runs one statement with its parameters bound by position and gives how many rows it inserted, updated or deleted.
@@ -124,13 +118,46 @@ pub(crate) struct Bound<'a>(pub(crate) &'a Value);
 
 impl rusqlite::ToSql for Bound<'_> {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-        Ok(ToSqlOutput::Borrowed(match self.0.as_ref() {
+        BoundRef(self.0.as_ref()).to_sql_ref()
+    }
+}
+
+/// A borrowed value on its way into a statement.
+struct BoundRef<'a>(ValueRef<'a>);
+
+impl<'a> BoundRef<'a> {
+    fn to_sql_ref(&self) -> rusqlite::Result<ToSqlOutput<'a>> {
+        Ok(ToSqlOutput::Borrowed(match self.0 {
             ValueRef::Null => SqliteRef::Null,
             ValueRef::Integer(i) => SqliteRef::Integer(i),
             ValueRef::Real(r) => SqliteRef::Real(r),
             ValueRef::Text(t) => SqliteRef::Text(t),
             ValueRef::Blob(b) => SqliteRef::Blob(b),
         }))
+    }
+}
+
+impl rusqlite::ToSql for BoundRef<'_> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        self.to_sql_ref()
+    }
+}
+
+/// Parameters, owned or borrowed.
+pub(crate) trait Parameters {
+    /// Begins the statement with these parameters.
+    fn query<'s>(&self, statement: &'s mut rusqlite::Statement<'_>) -> rusqlite::Result<rusqlite::Rows<'s>>;
+}
+
+impl Parameters for [Value] {
+    fn query<'s>(&self, statement: &'s mut rusqlite::Statement<'_>) -> rusqlite::Result<rusqlite::Rows<'s>> {
+        statement.query(rusqlite::params_from_iter(self.iter().map(Bound)))
+    }
+}
+
+impl Parameters for [ValueRef<'_>] {
+    fn query<'s>(&self, statement: &'s mut rusqlite::Statement<'_>) -> rusqlite::Result<rusqlite::Rows<'s>> {
+        statement.query(rusqlite::params_from_iter(self.iter().map(|cell| BoundRef(*cell))))
     }
 }
 

@@ -164,7 +164,7 @@ impl Writer {
 
     /// A change of shape that bypassed the engine is noticed at open and recorded as what it is now.
     fn record_foreign_ddl(&self) -> Result<()> {
-        if catalog::evolved(&self.connection, &self.schema(), None)?.is_none() {
+        if catalog::evolved(&self.connection, &self.schema())?.is_none() {
             return Ok(());
         }
         self.begin_unchecked()?;

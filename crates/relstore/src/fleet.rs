@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use relstore_cdc::bucket::Bucket;
+use relstore_cdc::sink::SegmentSink;
 use relstore_engine::{Database, Settings};
 use relstore_lake::restore::{At, Restore, RestoreReport};
 use relstore_lake::view::{self, ViewDefinition, ViewReport};
@@ -20,7 +21,7 @@ use relstore_model::{Error, ErrorKind, Namespace, Result, identifier};
 use relstore_query::{Answer, Session};
 use serde::{Deserialize, Serialize};
 
-use crate::archive::{self, ArchiveReport};
+use crate::archive::{self, ARCHIVE_CURSOR, ArchiveReport};
 use crate::tiering::{self, EvictReport};
 use crate::{RelationalStore, StoreStatus, SystemClock};
 
@@ -142,7 +143,9 @@ impl Fleet {
         if let Some(folder) = path.parent() {
             std::fs::create_dir_all(folder).map_err(|e| unusable(folder, e).with("ns", ns))?;
         }
-        let db = Database::open(&path, Settings::default(), Arc::new(SystemClock)).map_err(|e| e.with("ns", ns))?;
+        // The log is kept until it is in history, also before the first archive.
+        let settings = Settings { log_held_for: &[SegmentSink::CURSOR, ARCHIVE_CURSOR], ..Settings::default() };
+        let db = Database::open(&path, settings, Arc::new(SystemClock)).map_err(|e| e.with("ns", ns))?;
         let store = Arc::new(RelationalStore::new(ns.clone(), db));
         tiering::connect(self.lake.bucket(), &store);
         open.insert(ns.clone(), Arc::clone(&store));

@@ -46,7 +46,8 @@ pub use store::RelationalStore;
 pub use tiering::EvictReport;
 pub use transaction::Tx;
 
-pub use relstore_cdc::Subscription;
+pub use relstore_cdc as cdc;
+pub use relstore_cdc::{Delivery, Follower, Subscribe, Subscriber, Subscription};
 pub use relstore_engine as engine;
 pub use relstore_engine::Outcome;
 pub use relstore_lake::HistoryTable;

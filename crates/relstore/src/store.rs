@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use relstore_cdc::Subscription;
+use relstore_cdc::sink::Sink;
+use relstore_cdc::{Follower, Handled, Pump, Subscribe, Subscription};
 use relstore_engine::log::LogRange;
-use relstore_engine::{Computed, Database, Outcome};
-use relstore_model::event::{Images, events_of};
+use relstore_engine::{Computed, Cursor, Database, Outcome, ReadTransaction};
+use relstore_model::event::{Images, Selection, events_of};
 use relstore_model::{Error, Lsn, Namespace, Result, UnifiedEvent, Value, ValueRef};
 use relstore_orm::{Executor, TableDef};
 
@@ -67,12 +68,60 @@ impl RelationalStore {
         self.db.transaction(|tx| body(&Tx(tx)))
     }
 
-    /// Calls `handler` with the events of each commit after `after`, in order, each exactly once while the subscription lives.
+    /// Runs `body` in a read transaction: all its statements see the store as it was after one commit.
+    ///
+    /// # Errors
+    /// Whatever `body` gives; `Unavailable` or `Corrupt` by the disk.
+    pub fn read<T, E: From<Error>>(&self, body: impl FnOnce(&ReadTransaction<'_>) -> Result<T, E>) -> Result<T, E> {
+        self.db.read(body)
+    }
+
+    /// Calls `handler` with the events of each commit after `after` of which something is chosen, in order, each exactly once while the
+    /// subscription lives. It has no cursor; [`RelationalStore::subscribe`] makes one that outlives the program.
     ///
     /// # Errors
     /// `Unavailable` if no thread can be started. What stops it later is told by [`Subscription::wait_for`].
-    pub fn on_event(&self, after: Lsn, images: Images, handler: impl FnMut(&[UnifiedEvent]) + Send + 'static) -> Result<Subscription> {
-        Subscription::start(Arc::clone(&self.db), self.ns.clone(), after, images, handler)
+    pub fn on_event<R: Handled>(
+        &self,
+        after: Lsn,
+        selection: impl Into<Selection>,
+        handler: impl FnMut(&[UnifiedEvent]) -> R + Send + 'static,
+    ) -> Result<Subscription> {
+        Subscription::start(Arc::clone(&self.db), self.ns.clone(), after, selection, handler)
+    }
+
+    /// The durable subscriber `name`: its cursor lies in the store, the log is kept for it, and what it did not acknowledge comes again.
+    #[must_use]
+    pub fn subscribe(&self, name: &str) -> Subscribe {
+        Subscribe::new(Arc::clone(&self.db), self.ns.clone(), name)
+    }
+
+    /// The commits after `after`, as events, for whoever keeps their own place; nothing holds the log for it.
+    #[must_use]
+    pub fn follow(&self, after: Lsn, selection: impl Into<Selection>) -> Follower {
+        Follower::new(Arc::clone(&self.db), self.ns.clone(), after, selection.into())
+    }
+
+    /// A pump from the store to `sink`, to be run once or to run by itself.
+    #[must_use]
+    pub fn pump(&self, sink: impl Sink + 'static) -> Pump {
+        Pump::new(Arc::clone(&self.db), self.ns.clone(), Box::new(sink))
+    }
+
+    /// Every durable consumer of the log: subscribers, sinks, and what ships the log.
+    ///
+    /// # Errors
+    /// `Unavailable` or `Corrupt` by the disk.
+    pub fn consumers(&self) -> Result<Vec<Cursor>> {
+        self.db.cursors()
+    }
+
+    /// Forgets a durable consumer, which then holds the log no more.
+    ///
+    /// # Errors
+    /// `NotFound`, with the nearest name, if there is none; `Conflict` if it runs; `Invalid` if the store itself needs it.
+    pub fn drop_consumer(&self, name: &str) -> Result<()> {
+        self.db.drop_cursor(name).map_err(|e| e.with("ns", &self.ns))
     }
 
     /// The events after `after` that the log retains: whole commits, until there are `limit` events or no more.

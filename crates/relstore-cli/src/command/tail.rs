@@ -3,8 +3,9 @@
 use std::io::Write;
 use std::time::Duration;
 
-use relstore::model::{Error, Lsn, Result, UnifiedEvent, Value};
-use relstore::{Fleet, RelationalStore};
+use relstore::model::event::{Images, Selection};
+use relstore::model::{Error, Lsn, Op, Result, UnifiedEvent, Value};
+use relstore::{Delivery, Fleet, RelationalStore};
 use serde_json::{Map, Value as Json};
 
 use crate::cli::TailArguments;
@@ -12,10 +13,8 @@ use crate::failure::Outcome;
 use crate::output::style::Style;
 use crate::output::table::printable;
 
-/// How many events are read at a time, at least.
-const EVENTS_AT_A_TIME: usize = 1_000;
-/// How long to wait before looking for new commits again.
-const POLL: Duration = Duration::from_millis(100);
+/// How long to wait before looking for new commits again: another process makes them, and tells nobody. A look reads the log's two ends.
+const POLL: Duration = Duration::from_millis(10);
 
 pub(crate) async fn run(arguments: TailArguments) -> Outcome {
     let ns = super::namespace(&arguments.ns)?;
@@ -25,28 +24,42 @@ pub(crate) async fn run(arguments: TailArguments) -> Outcome {
         Some(text) => text.parse()?,
         None => store.log_range()?.first,
     };
-    if let Some(table) = &arguments.table {
+    for table in &arguments.tables {
         check_table(&store, table)?;
     }
-    let mut after = start(&store, from, &arguments)?;
+    let mut follower = store.follow(start(&store, from, &arguments)?, selection(&arguments));
     let style = Style::of_stdout();
+    let mut out = super::stdout();
     let mut stopped = Box::pin(interrupted(arguments.follow));
     loop {
-        let events = store.events_after(after, EVENTS_AT_A_TIME)?;
-        show(&events, from, &arguments, style)?;
-        let pause = match events.last() {
-            Some(last) => {
-                after = last.lsn;
-                Duration::ZERO
-            }
-            None if arguments.follow => POLL,
-            None => return Ok(()),
+        // Looked for again only where something was found: a store at rest costs its poll and no more.
+        let given = match follower.next(Duration::ZERO)? {
+            Some(delivery) => show(&mut out, &delivery, from, &arguments, style).map(|()| true)?,
+            None => out.flush().map(|()| false)?,
         };
+        if !given && !arguments.follow {
+            return Ok(());
+        }
         tokio::select! {
             biased;
-            () = &mut stopped => return Ok(()),
-            () = tokio::time::sleep(pause) => {}
+            () = &mut stopped => return Ok(out.flush()?),
+            () = pause(if given { Duration::ZERO } else { POLL }) => {}
         }
+    }
+}
+
+async fn pause(time: Duration) {
+    if !time.is_zero() {
+        tokio::time::sleep(time).await;
+    }
+}
+
+fn selection(arguments: &TailArguments) -> Selection {
+    let op = |letter: &String| [Op::Create, Op::Update, Op::Delete, Op::Read].into_iter().find(|op| op.letter() == letter);
+    Selection {
+        images: if arguments.full { Images::Full } else { Images::Changed },
+        tables: arguments.tables.clone(),
+        ops: arguments.ops.iter().filter_map(op).collect(),
     }
 }
 
@@ -57,17 +70,15 @@ async fn interrupted(is_expected: bool) {
     }
 }
 
-fn show(events: &[UnifiedEvent], from: Lsn, arguments: &TailArguments, style: Style) -> Outcome {
-    let mut out = super::stdout();
-    for event in events.iter().filter(|event| event.lsn >= from && is_wanted(event, arguments.table.as_deref())) {
+fn show(out: &mut impl Write, delivery: &Delivery, from: Lsn, arguments: &TailArguments, style: Style) -> Outcome {
+    for event in delivery.events.iter().filter(|event| event.lsn >= from) {
         if arguments.json {
-            serde_json::to_writer(&mut out, event).map_err(std::io::Error::from)?;
+            serde_json::to_writer(&mut *out, event).map_err(std::io::Error::from)?;
             writeln!(out)?;
         } else {
             writeln!(out, "{}", line(event, style))?;
         }
     }
-    out.flush()?;
     Ok(())
 }
 
@@ -104,13 +115,9 @@ fn check_table(store: &RelationalStore, name: &str) -> Result<()> {
     }
 }
 
-fn is_wanted(event: &UnifiedEvent, table: Option<&str>) -> bool {
-    table.is_none_or(|name| event.table.as_deref().is_some_and(|t| t.eq_ignore_ascii_case(name)))
-}
-
 /// `2013-06-30T12:00:00.000Z  42  update  flights 118  dep_delay 2 → 5`
 fn line(event: &UnifiedEvent, style: Style) -> String {
-    let what = event.event_type.strip_prefix("cdc.").unwrap_or(event.event_type);
+    let what = event.event_type.strip_prefix("cdc.").unwrap_or(&event.event_type);
     let place = match (&event.table, &event.key) {
         (Some(table), Some(key)) => format!("{table} {key}"),
         (Some(table), None) => table.clone(),
@@ -136,6 +143,10 @@ fn members(row: &Map<String, Json>) -> String {
 }
 
 fn changed(before: &Map<String, Json>, after: &Map<String, Json>) -> String {
-    let one = |(name, new): (&String, &Json)| format!("{name} {} → {new}", before.get(name).unwrap_or(&Json::Null));
+    let old = |name: &String| before.get(name).unwrap_or(&Json::Null);
+    let one = |(name, new): (&String, &Json)| {
+        // Only whole rows hold columns that did not change.
+        if old(name) == new { format!("{name}={new}") } else { format!("{name} {} → {new}", old(name)) }
+    };
     after.iter().map(one).collect::<Vec<_>>().join(", ")
 }
