@@ -168,7 +168,7 @@ impl Writer {
             return Ok(());
         }
         self.begin_unchecked()?;
-        match self.record_ddl("/* changed outside of the store */") {
+        match self.record_outside_ddl() {
             Ok(()) => self.commit(None).map(|_| ()),
             Err(e) => {
                 self.rollback();
