@@ -106,6 +106,41 @@ fn measure(workload: &str, rows: usize) -> rusqlite::Result<Rate> {
     Ok(begun.rate(rows))
 }
 
+struct Order {
+    id: String,
+    user_id: Option<String>,
+    total: i64,
+    status: String,
+}
+
+fn order(row: &rusqlite::Row<'_>) -> rusqlite::Result<Order> {
+    Ok(Order { id: row.get(0)?, user_id: row.get(1)?, total: row.get(2)?, status: row.get(3)? })
+}
+
+/// Reads the orders in the file by key, one each, and all of them `scans` times; gives rows a second of both.
+pub(crate) fn reads(path: &std::path::Path, keys: &[String], scans: usize) -> Result<(Rate, Rate)> {
+    let run = || -> rusqlite::Result<(Rate, Rate)> {
+        let db = Connection::open_with_flags(path, rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY | rusqlite::OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+        db.execute_batch("PRAGMA cache_size=-16384")?;
+        let mut by_id = db.prepare(shop::SELECT_ORDER)?;
+        let begun = Stopwatch::start();
+        for key in keys {
+            std::hint::black_box(by_id.query_row([key.as_str()], order)?.total);
+        }
+        let points = begun.rate(keys.len());
+        let mut all = db.prepare("SELECT id, user_id, total, status FROM orders")?;
+        let begun = Stopwatch::start();
+        let mut rows = 0;
+        for _ in 0..scans {
+            let found: Vec<Order> = all.query_map([], order)?.collect::<rusqlite::Result<_>>()?;
+            rows += std::hint::black_box(&found).len();
+            std::hint::black_box(found.iter().map(|o| o.id.len() + o.status.len() + o.user_id.as_ref().map_or(0, String::len)).max());
+        }
+        Ok((points, begun.rate(rows)))
+    };
+    run().map_err(|e| Error::internal("bare SQLite failed").with_source(e))
+}
+
 /// Runs one workload; gives operations a second.
 pub(crate) fn run(workload: &str, rows: usize) -> Result<Rate> {
     measure(workload, rows).map_err(|e| Error::internal("bare SQLite failed").with_source(e))

@@ -4,9 +4,12 @@
 //! side of one workload once, for a profiler. Both sides have the same statements, held, and the same settings of SQLite.
 
 mod bare;
+mod group;
 mod ours;
+mod reads;
 mod shop;
 mod stopwatch;
+mod stores;
 
 use relstore_model::{Error, Result};
 use stopwatch::Rate;
@@ -60,6 +63,12 @@ fn main() -> Result<()> {
         let ratio = |of: fn(&Rate) -> f64| median(ours.iter().zip(theirs).map(|(a, b)| of(a) / of(b)).collect());
         let wall = |side: &[Rate]| median(side.iter().map(|r| r.wall).collect());
         println!("{workload:<20} {:>12.0} {:>12.0} {:>7.2} {:>7.2}", wall(ours), wall(theirs), ratio(|r| r.wall), ratio(|r| r.cpu));
+    }
+    if only.is_none() {
+        reads::report(rounds)?;
+        group::report(rounds)?;
+        stores::report_subscriber(rounds)?;
+        stores::report_opening()?;
     }
     Ok(())
 }

@@ -21,7 +21,7 @@ pub(crate) fn open(dir: &std::path::Path, settings: Settings) -> Result<Database
     Database::open(&dir.join("store.db"), settings, Arc::new(WallClock))
 }
 
-fn many(db: &Database, sql: &str, rows: &[Vec<Value>], per_commit: usize) -> Result<()> {
+pub(crate) fn many(db: &Database, sql: &str, rows: &[Vec<Value>], per_commit: usize) -> Result<()> {
     for chunk in rows.chunks(per_commit) {
         db.transaction(|tx| {
             let mut statement = tx.prepare(sql)?;

@@ -29,7 +29,12 @@ fn scattered(i: usize) -> u64 {
 
 /// The key of the `i`th order: not in key order, as ids drawn by programs are not.
 pub(crate) fn order_id(i: usize) -> Value {
-    Value::Text(format!("order_{:016x}", scattered(i)))
+    Value::Text(order_key(i))
+}
+
+/// The same as text.
+pub(crate) fn order_key(i: usize) -> String {
+    format!("order_{:016x}", scattered(i))
 }
 
 fn user_id(i: usize) -> Value {

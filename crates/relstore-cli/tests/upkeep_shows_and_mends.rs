@@ -78,7 +78,7 @@ fn a_foreign_write_is_found_refused_and_reconciled() {
     assert!(it.run("reconcile", &["--ns", "acme"]).ok().starts_with("Nothing differs"));
     it.run("reconcile", &["--ns", "nobody"]).refused("NotFound", &["no such store"]);
     let events = it.run("tail", &["--ns", "acme", "--table", "users"]).ok();
-    assert!(events.contains("update  users 2  age NULL → 99"), "{events}");
+    assert!(events.contains("update  users 2  age null → 99"), "{events}");
 }
 
 #[test]

@@ -69,10 +69,9 @@ fn parse(row: &Row) -> Result<Schema> {
     }
 }
 
-/// The schema that follows `known`, if SQLite's differs from it. `created` is the table that a statement of the user's has just made.
-pub(crate) fn evolved(connection: &Connection, known: &Schema, created: Option<&str>) -> Result<Option<Schema>> {
-    let is_users = |name: &str| known.by_name(name).is_some() || created.is_some_and(|c| c.eq_ignore_ascii_case(name));
-    let (shapes, views) = shapes(connection, is_users)?;
+/// The schema that follows `known`, if SQLite's differs from it.
+pub(crate) fn evolved(connection: &Connection, known: &Schema) -> Result<Option<Schema>> {
+    let (shapes, views) = shapes(connection, |name| known.by_name(name).is_some())?;
     let Some(mut schema) = known.evolved(shapes, views) else { return Ok(None) };
     for table in schema.tables.iter_mut().filter(|t| known.by_id(t.id).is_some()) {
         for at in 0..table.columns.len() {
@@ -105,9 +104,9 @@ fn initial_default(connection: &Connection, table: &Table, at: usize) -> Result<
 }
 
 /// What SQLite says of the user's tables and views. Virtual tables and their shadow tables are not rows of the user's in their own right;
-/// but SQLite takes for a shadow whatever has the name of one, a user's table too (`docs_content` beside an index `docs` that says
-/// `content='docs_content'`). Such a one is the user's if `is_users` says so.
-fn shapes(connection: &Connection, is_users: impl Fn(&str) -> bool) -> Result<(Vec<TableShape>, Vec<String>)> {
+/// but SQLite takes for a shadow whatever has the name of one, also a table that was there before (`docs_content`, of an index `docs` that says
+/// `content='docs_content'`). Such a one stays the user's if `is_known` says so.
+fn shapes(connection: &Connection, is_known: impl Fn(&str) -> bool) -> Result<(Vec<TableShape>, Vec<String>)> {
     const TABLES: &str = "/*rs*/ SELECT l.name, l.wr, s.sql, l.type FROM pragma_table_list AS l JOIN main.sqlite_schema AS s \
         ON s.type='table' AND s.name=l.name WHERE l.schema='main' AND l.type IN ('table', 'shadow') ORDER BY s.rowid";
     const VIEWS: &str = "/*rs*/ SELECT sql FROM main.sqlite_schema WHERE type='view' ORDER BY rowid";
@@ -116,7 +115,7 @@ fn shapes(connection: &Connection, is_users: impl Fn(&str) -> bool) -> Result<(V
     let mut shapes = Vec::new();
     for row in connection.query(TABLES, &[])? {
         let [Value::Text(name), without_rowid, Value::Text(sql), kind] = row.as_slice() else { continue };
-        if identifier::is_reserved(name) || (*kind != Value::from("table") && !is_users(name)) {
+        if identifier::is_reserved(name) || (*kind != Value::from("table") && !is_known(name)) {
             continue;
         }
         let (columns, primary_key) = columns(connection, name)?;

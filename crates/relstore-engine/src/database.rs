@@ -15,7 +15,7 @@ use crate::lock::WriterLock;
 use crate::log::LogRange;
 use crate::reader::{Reader, Rows, collect};
 use crate::settings::{Durability, Settings};
-use crate::sqlite::Connection;
+use crate::sqlite::{Connection, Parameters};
 use crate::transaction::Transaction;
 use crate::writer::{Committed, Outcome, Writer};
 use crate::{catalog, log};
@@ -188,12 +188,28 @@ impl Database {
         self.write(|writer| Transaction::new(writer).execute_each(sql, params, each))
     }
 
+    /// As [`Database::execute_each`], with borrowed parameters, for statements that are run often. What is known of a statement is kept by its
+    /// text on each connection, so nothing is prepared again.
+    ///
+    /// # Errors
+    /// As [`Database::execute_each`].
+    pub fn execute_held(&self, sql: &str, params: &[ValueRef<'_>], each: &mut dyn FnMut(&[ValueRef<'_>]) -> Result<()>) -> Result<Outcome> {
+        match self.run_reading(sql, params, false, each) {
+            Ok(Some((_, rows_scanned))) => Ok(Outcome { rows_scanned, ..Outcome::default() }),
+            Err(e) if e.kind() != ErrorKind::NotFound || self.writer.is_none() => Err(e),
+            Ok(None) | Err(_) => {
+                let params: Vec<Value> = params.iter().map(|cell| cell.to_value()).collect();
+                self.write(|writer| Transaction::new(writer).execute_each(sql, &params, each))
+            }
+        }
+    }
+
     /// Runs the statement if it only reads, and gives the names of its columns if they are asked for, and how many rows it scanned; `None` if it
     /// writes.
-    fn run_reading(
+    fn run_reading<P: Parameters + ?Sized>(
         &self,
         sql: &str,
-        params: &[Value],
+        params: &P,
         with_columns: bool,
         each: &mut dyn FnMut(&[ValueRef<'_>]) -> Result<()>,
     ) -> Result<Option<(Vec<String>, u64)>> {

@@ -5,11 +5,11 @@ use relstore_model::{Error, Op, Result, Schema, Table, Value};
 use rusqlite::CachedStatement;
 use std::sync::Arc;
 
+use crate::catalog;
 use crate::eviction::set_last_insert_rowid;
 use crate::reader::{Each, column_names, step};
 use crate::sqlite::{cell, from_sqlite};
 use crate::writer::{Outcome, Writer};
-use crate::{catalog, sql};
 
 /// A statement that fails while SQLite reads the shape again makes it forget that the transaction has changed the shape before, and a later
 /// `ROLLBACK TO` would then leave it with the shape of before that. A change of shape that leaves nothing lets it know again.
@@ -76,7 +76,7 @@ impl Writer {
     /// Puts the schema as SQLite has it now into the open transaction, if it differs from the one in force.
     pub(crate) fn record_ddl(&self, text: &str) -> Result<()> {
         let known = self.schema();
-        let Some(schema) = self.internally(|c| catalog::evolved(c, &known, created_table(text).as_deref()))? else { return Ok(()) };
+        let Some(schema) = self.internally(|c| catalog::evolved(c, &known))? else { return Ok(()) };
         if let Some(table) = schema.tables.iter().find(|t| t.is_keyed_by_rowid() && t.rowid_name().is_none()) {
             return Err(Error::unsupported("the rows of this table could not be told apart: its columns take all names of the rowid")
                 .with("table", &table.name)
@@ -126,18 +126,4 @@ impl Writer {
             read().map_err(|e| from_sqlite(&e, &select))
         })
     }
-}
-
-/// The name of the table that the statement makes, if it is a `CREATE TABLE`.
-fn created_table(text: &str) -> Option<String> {
-    let tokens = sql::tokens(text);
-    let is_word = |at: usize, word: &str| tokens.get(at).is_some_and(|t| t.is_word(text, word));
-    if !is_word(0, "CREATE") || !is_word(1, "TABLE") {
-        return None;
-    }
-    let first = if is_word(2, "IF") { 5 } else { 2 };
-    let is_qualified = tokens.get(first + 1).is_some_and(|t| t.text(text) == ".");
-    let name = tokens.get(if is_qualified { first + 2 } else { first })?;
-    // SQLite takes a string for a name here.
-    Some(if name.kind == sql::TokenKind::Literal { name.text(text).trim_matches('\'').replace("''", "'") } else { name.name(text) })
 }

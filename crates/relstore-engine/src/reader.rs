@@ -5,14 +5,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use relstore_model::{Error, Result, Row, TableId, Value, ValueRef};
-use rusqlite::params_from_iter;
 
 use crate::authorizer::Authorizer;
 use crate::catalog;
 use crate::eviction::{self, Cold, Shadow, Tier};
 use crate::settings::Settings;
 use crate::sql;
-use crate::sqlite::{Bound, Connection, cell, from_sqlite};
+use crate::sqlite::{Connection, Parameters, cell, from_sqlite};
 
 /// The answer of a query.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -82,10 +81,10 @@ impl Reader {
 
     /// Runs the statement and gives each row to `each`, if it only reads; gives the names of the columns if they are asked for. `None` if it
     /// writes: it was not run. `settle` is called once, when the statement has its snapshot and `each` has seen nothing.
-    pub(crate) fn try_each(
+    pub(crate) fn try_each<P: Parameters + ?Sized>(
         &self,
         sql: &str,
-        params: &[Value],
+        params: &P,
         with_columns: bool,
         each: Each<'_>,
         settle: &dyn Fn() -> Result<()>,
@@ -102,10 +101,10 @@ impl Reader {
         }
     }
 
-    fn try_once(
+    fn try_once<P: Parameters + ?Sized>(
         &self,
         sql: &str,
-        params: &[Value],
+        params: &P,
         with_columns: bool,
         each: Each<'_>,
         is_settled: impl FnOnce() -> Result<bool>,
@@ -131,7 +130,7 @@ impl Reader {
             return Ok(Attempt::Writes);
         }
         let result = step(&mut statement, sql, params, each, is_settled).map_err(|e| self.shadow.explain(e));
-        self.rows_scanned.set(rows_scanned(&statement));
+        self.rows_scanned.set(rows_scanned(&statement, sql));
         if !result? {
             return Ok(Attempt::Overtaken);
         }
@@ -252,7 +251,11 @@ impl Reader {
 }
 
 /// How many rows the statement met in scans of whole tables since this was last asked: SQLite counts them anyway.
-pub(crate) fn rows_scanned(statement: &rusqlite::Statement<'_>) -> u64 {
+pub(crate) fn rows_scanned(statement: &rusqlite::Statement<'_>, sql: &str) -> u64 {
+    if sql.is_empty() {
+        // Nothing was prepared, and nothing has counted.
+        return 0;
+    }
     u64::try_from(statement.reset_status(rusqlite::StatementStatus::FullscanStep)).unwrap_or(0)
 }
 
@@ -270,19 +273,19 @@ enum Attempt {
 
 /// The names of the statement's columns.
 pub(crate) fn column_names(statement: &rusqlite::Statement<'_>) -> Vec<String> {
-    statement.column_names().into_iter().map(str::to_owned).collect()
+    statement.column_names().map(str::to_owned).collect()
 }
 
 /// Binds, steps, and gives each row to `each`. `is_settled` is asked once, when the statement has opened its snapshot and `each` has seen
 /// nothing yet; if it says no, the statement stops there and so is the answer.
-pub(crate) fn step(
+pub(crate) fn step<P: Parameters + ?Sized>(
     statement: &mut rusqlite::Statement<'_>,
     sql: &str,
-    params: &[Value],
+    params: &P,
     each: Each<'_>,
     is_settled: impl FnOnce() -> Result<bool>,
 ) -> Result<bool> {
-    let mut rows = statement.query(params_from_iter(params.iter().map(Bound))).map_err(|e| from_sqlite(&e, sql))?;
+    let mut rows = params.query(statement).map_err(|e| from_sqlite(&e, sql))?;
     let mut cells: Vec<ValueRef<'_>> = Vec::new();
     let mut next = rows.next();
     if !is_settled()? {

@@ -42,13 +42,15 @@ impl Connection {
         Ok(this)
     }
 
-    /// An empty database in memory, gone when it is closed. Foreign keys are enforced.
+    /// An empty database in memory, gone when it is closed. Foreign keys are enforced, and it takes and refuses the statements that a store
+    /// takes and refuses.
     ///
     /// # Errors
     /// `Unavailable` if there is no memory.
     pub fn scratch() -> Result<Self> {
-        let inner = rusqlite::Connection::open_in_memory().map_err(|e| from_sqlite(&e, ""))?;
-        Ok(Self { inner })
+        let this = Self { inner: rusqlite::Connection::open_in_memory().map_err(|e| from_sqlite(&e, ""))? };
+        this.harden()?;
+        Ok(this)
     }
 
     /// Opens `path` for reading alone. Another process may be writing it meanwhile.
@@ -116,13 +118,46 @@ pub(crate) struct Bound<'a>(pub(crate) &'a Value);
 
 impl rusqlite::ToSql for Bound<'_> {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-        Ok(ToSqlOutput::Borrowed(match self.0.as_ref() {
+        BoundRef(self.0.as_ref()).to_sql_ref()
+    }
+}
+
+/// A borrowed value on its way into a statement.
+struct BoundRef<'a>(ValueRef<'a>);
+
+impl<'a> BoundRef<'a> {
+    fn to_sql_ref(&self) -> rusqlite::Result<ToSqlOutput<'a>> {
+        Ok(ToSqlOutput::Borrowed(match self.0 {
             ValueRef::Null => SqliteRef::Null,
             ValueRef::Integer(i) => SqliteRef::Integer(i),
             ValueRef::Real(r) => SqliteRef::Real(r),
             ValueRef::Text(t) => SqliteRef::Text(t),
             ValueRef::Blob(b) => SqliteRef::Blob(b),
         }))
+    }
+}
+
+impl rusqlite::ToSql for BoundRef<'_> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        self.to_sql_ref()
+    }
+}
+
+/// Parameters, owned or borrowed.
+pub(crate) trait Parameters {
+    /// Begins the statement with these parameters.
+    fn query<'s>(&self, statement: &'s mut rusqlite::Statement<'_>) -> rusqlite::Result<rusqlite::Rows<'s>>;
+}
+
+impl Parameters for [Value] {
+    fn query<'s>(&self, statement: &'s mut rusqlite::Statement<'_>) -> rusqlite::Result<rusqlite::Rows<'s>> {
+        statement.query(rusqlite::params_from_iter(self.iter().map(Bound)))
+    }
+}
+
+impl Parameters for [ValueRef<'_>] {
+    fn query<'s>(&self, statement: &'s mut rusqlite::Statement<'_>) -> rusqlite::Result<rusqlite::Rows<'s>> {
+        statement.query(rusqlite::params_from_iter(self.iter().map(|cell| BoundRef(*cell))))
     }
 }
 

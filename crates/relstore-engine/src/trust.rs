@@ -121,7 +121,7 @@ impl Writer {
     /// The tables whose rows are not those that the log says, and `schema` if that is not.
     pub(crate) fn divergence(&self) -> Result<Vec<String>> {
         let schema = self.schema();
-        if self.internally(|c| catalog::evolved(c, &schema, None))?.is_some() {
+        if self.internally(|c| catalog::evolved(c, &schema))?.is_some() {
             return Ok(vec!["schema".to_owned()]);
         }
         let tallies = self.tallies()?;

@@ -164,7 +164,7 @@ impl Writer {
 
     /// A change of shape that bypassed the engine is noticed at open and recorded as what it is now.
     fn record_foreign_ddl(&self) -> Result<()> {
-        if catalog::evolved(&self.connection, &self.schema(), None)?.is_none() {
+        if catalog::evolved(&self.connection, &self.schema())?.is_none() {
             return Ok(());
         }
         self.begin_unchecked()?;
@@ -476,7 +476,7 @@ impl Writer {
             self.record_late_ddl(text)?;
         }
         let columns = column_names(&statement);
-        let rows_scanned = rows_scanned(&statement);
+        let rows_scanned = rows_scanned(&statement, text);
         let rows_written = if statement.readonly() { 0 } else { self.connection.inner.total_changes().wrapping_sub(changes_before) };
         let wrote = rows_written != 0;
         Ok(Outcome {

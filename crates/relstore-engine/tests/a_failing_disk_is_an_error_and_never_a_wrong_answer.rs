@@ -10,7 +10,7 @@ mod faults;
 use std::path::Path;
 
 use common::{assert_log_is_true, replayed, state};
-use faults::{Note, Truth, assert_sound, open, prepare, transact, try_open};
+use faults::{Note, Truth, assert_sound, prepare, transact, try_open_keeping};
 use relstore_engine::{Database, Durability};
 use relstore_model::{Error, ErrorKind, Lsn};
 use relstore_testkit::Rng;
@@ -19,8 +19,17 @@ use relstore_testkit::disk::{Attached, Call, Disk, Failure, Fault, Part};
 const TRANSACTIONS: u64 = 30;
 /// So that a few transactions reach the WAL's size at which it is copied into the file.
 const BODY_MAX: u64 = 30_000;
-/// Where a call is made more often than this over the load, it fails at this many places.
+/// Where a call is made more often than this over the load, it fails at this many places; a sync at every one.
 const PLACES_MAX: u64 = 12;
+
+/// The whole log stays: it is what the store is held against.
+fn try_open(folder: &Path, durability: Durability) -> Result<Database, Error> {
+    try_open_keeping(folder, durability, u64::MAX)
+}
+
+fn open(folder: &Path, durability: Durability) -> Database {
+    try_open(folder, durability).unwrap_or_else(|e| panic!("the store does not open: {e:?}"))
+}
 
 /// One run of the load on a disk with a fault.
 struct Run<'a> {
@@ -145,7 +154,7 @@ fn sweep(call: Call, part: Part, failure: Failure, lasts: bool) {
     for durability in [Durability::Full, Durability::Normal] {
         // A fault that never strikes: to count.
         let (calls, _) = check(Some(Fault { call, part, nth: u64::MAX, failure, lasts: false }), durability);
-        let step = calls.div_ceil(PLACES_MAX).max(1);
+        let step = if call == Call::Sync { 1 } else { calls.div_ceil(PLACES_MAX).max(1) };
         let mut struck = 0;
         let alone: Option<u64> = std::env::var("RELSTORE_SEED").ok().and_then(|s| s.parse().ok());
         for nth in alone.map_or_else(|| (1..=calls).step_by(step as usize).collect::<Vec<_>>(), |n| vec![n]) {

@@ -52,7 +52,7 @@ fn check(durability: Durability) {
     script(&db, TABLES);
     let heard: Arc<Mutex<Vec<Lsn>>> = Arc::default();
     let hears = Arc::clone(&heard);
-    db.on_commit(move |lsn| hears.lock().unwrap().push(lsn));
+    let _listening = db.on_commit(move |lsn| hears.lock().unwrap().push(lsn));
 
     // Plain inserts, some of which break a constraint: those alone are refused.
     let before = db.high_water().get();

@@ -92,6 +92,16 @@ fn an_error_of_the_statement_stays_its_own() {
 }
 
 #[test]
+fn text_without_a_statement_is_refused_everywhere() {
+    let s = store();
+    for sql in ["", " ", ";", "-- nothing", "/* nothing */ ;;"] {
+        assert!(s.db.query(sql, &[]).is_err() && s.db.query_with(sql, &[], &QueryOptions::default()).is_err(), "{sql:?}");
+        assert!(s.db.execute(sql, &[]).is_err() && s.db.explain(sql, &[]).is_err(), "{sql:?}");
+        assert!(s.db.transaction(|tx| tx.execute(sql, &[])).is_err(), "{sql:?}");
+    }
+}
+
+#[test]
 fn a_statement_says_what_it_scanned_and_wrote() {
     let s = store();
     script(

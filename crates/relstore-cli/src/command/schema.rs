@@ -85,7 +85,7 @@ fn print(out: &mut impl Write, ns: &Namespace, described: &StoreDescription, sta
 }
 
 fn columns(table: &TableOf, more: &TableDescription, known: Option<&TableStatistics>) -> Table {
-    let mut out = Table::new(&["id", "column", "declared", "type", "null", "default", "key", "NULLs", "distinct", "least", "greatest"]);
+    let mut out = Table::new(&["id", "column", "declared", "type", "null", "default", "key", "NULLs", "≈ distinct", "least", "greatest"]);
     for (at, column) in table.columns.iter().enumerate() {
         let statistics = known.and_then(|s| s.columns.iter().find(|c| c.column == column.id));
         let of = |f: &dyn Fn(&ColumnStatistics) -> String| statistics.map_or_else(String::new, f);
@@ -101,7 +101,7 @@ fn columns(table: &TableOf, more: &TableDescription, known: Option<&TableStatist
             cut(more.defaults.get(at).cloned().flatten().unwrap_or_default()),
             key(table, at).map_or_else(String::new, |n| n.to_string()),
             of(&|s| grouped(s.nulls)),
-            of(&|s| format!("~{}", grouped(s.distinct))),
+            of(&|s| grouped(s.distinct)),
             of(&|s| extreme(s.min.as_ref(), "≥ ")),
             of(&|s| extreme(s.max.as_ref(), "≤ ")),
         ]);

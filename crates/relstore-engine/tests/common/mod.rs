@@ -84,12 +84,15 @@ pub fn letters(db: &Database) -> String {
     changes(db).iter().map(letter).collect()
 }
 
+/// The distinct rows of a table by rowid and text, each with how often it is there.
+type Rows = BTreeMap<(Option<i64>, String), (Row, usize)>;
+
 /// The tables as the log makes them, change by change.
 #[derive(Clone, Default)]
 pub struct Replay {
     schema: Schema,
     /// By table: each distinct row by its rowid, where that is its key, and its text, and how often it is there.
-    rows: BTreeMap<u32, BTreeMap<(Option<i64>, String), (Row, usize)>>,
+    rows: BTreeMap<u32, Rows>,
     at: Lsn,
 }
 

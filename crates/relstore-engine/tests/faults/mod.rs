@@ -18,8 +18,14 @@ pub fn hot_file(folder: &Path) -> PathBuf {
 }
 
 pub fn try_open(folder: &Path, durability: Durability) -> Result<Database> {
-    // What is trimmed is really gone; a small cache spills to the WAL within a transaction.
-    let settings = Settings { durability, log_retained_bytes: 16 << 10, cache_kib: 128, ..Settings::default() };
+    // What is trimmed is really gone.
+    try_open_keeping(folder, durability, 16 << 10)
+}
+
+/// As [`try_open`], with so much of the log kept behind every cursor.
+pub fn try_open_keeping(folder: &Path, durability: Durability, log_retained_bytes: u64) -> Result<Database> {
+    // A small cache spills to the WAL within a transaction.
+    let settings = Settings { durability, log_retained_bytes, cache_kib: 128, ..Settings::default() };
     Database::open(&hot_file(folder), settings, Arc::new(ManualClock::new(1_000_000, 1)))
 }
 
