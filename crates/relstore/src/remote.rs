@@ -63,7 +63,9 @@ impl Remote {
         });
         match told.recv_timeout(self.timeout) {
             Ok(Ok(())) => Ok(()),
-            Ok(Err(e)) => Err(late(Error::unavailable("the commit is safe on this machine, and the bucket refuses its segment").with_source(e))),
+            Ok(Err(e)) => {
+                Err(late(Error::unavailable("the commit is safe on this machine, and the bucket refuses its segment").with_source(e)))
+            }
             Err(RecvTimeoutError::Timeout) => {
                 let last = self.pump.status().last_error.unwrap_or_default();
                 let error = Error::unavailable("the commit is safe on this machine, and not yet in the bucket");
