@@ -56,7 +56,15 @@ impl Pump {
     pub(crate) async fn deliver_next(&mut self, retries: u32) -> Result<Option<Shipped>> {
         let at = self.start().await?;
         let (db, ns, bytes) = (Arc::clone(&self.db), self.ns.clone(), self.sink.batch_bytes());
-        let Some(mut batch) = blocking(move || ChangeBatch::read(&db, &ns, at, bytes)).await? else { return Ok(None) };
+        let read = move || {
+            let batch = ChangeBatch::read(&db, &ns, at, bytes)?;
+            // What leaves the machine must not be taken back by a power cut: others would have seen what never was.
+            if batch.is_some() {
+                db.sync()?;
+            }
+            Ok(batch)
+        };
+        let Some(mut batch) = blocking(read).await? else { return Ok(None) };
         batch.retries = retries;
         let bytes = self.sink.deliver(&batch).await.map_err(|e| e.with("sink", self.sink.name()).with("ns", &self.ns))?;
         let watermark = batch.lsn_last();

@@ -94,3 +94,26 @@ async fn a_bucket_of_another_store_of_the_same_name_is_refused() {
     let other = open(&dir.path().join("other"));
     assert_eq!(pump(&other, &bucket).run_until_caught_up().await.unwrap_err().kind(), ErrorKind::Corrupt);
 }
+
+#[tokio::test]
+async fn what_was_shipped_survives_a_power_cut_of_the_machine() {
+    let seed = std::env::var("RELSTORE_SEED").ok().and_then(|s| s.parse().ok()).unwrap_or(1);
+    eprintln!("RELSTORE_SEED={seed}");
+    let mut rng = relstore_testkit::Rng::new(seed);
+    for round in 0..6 {
+        let (dir, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let disk = relstore_testkit::disk::Disk::attach(dir.path());
+        let (db, bucket) = (open(dir.path()), Bucket::local(elsewhere.path()).unwrap());
+        let mut pump = pump(&db, &bucket);
+        db.execute("CREATE TABLE t(id INTEGER PRIMARY KEY, v)", &[]).unwrap();
+        for _ in 0..=round * 3 {
+            db.execute("INSERT INTO t(v) VALUES(randomblob(3000))", &[]).unwrap();
+        }
+        let shipped = pump.run_until_caught_up().await.unwrap().watermark;
+        db.execute("INSERT INTO t(v) VALUES('durability normal may lose this one')", &[]).unwrap();
+        let left = tempfile::tempdir().unwrap();
+        let what = disk.power_cuts().cut(disk.position(), &mut rng, left.path());
+        let after = open(left.path());
+        assert!(after.high_water() >= shipped, "round {round}: {} of {shipped}, {what}", after.high_water());
+    }
+}

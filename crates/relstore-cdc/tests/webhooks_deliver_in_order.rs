@@ -12,7 +12,7 @@ use relstore_cdc::sink::{Body, Webhook, WebhookSink};
 use relstore_cdc::{Backoff, Pump, RunningPump};
 use relstore_engine::{Database, Start};
 use relstore_model::event::Selection;
-use relstore_model::{ErrorKind, Op};
+use relstore_model::{ErrorKind, Op, TxId};
 use relstore_testkit::ManualClock;
 use serde_json::Value as Json;
 use support::{ns, open, run};
@@ -160,6 +160,23 @@ async fn a_commit_is_one_signed_post_with_its_place_in_the_headers() {
     let signature =
         base64::engine::general_purpose::STANDARD.decode(insert.header("webhook-signature").strip_prefix("v1,").unwrap()).unwrap();
     ring::hmac::verify(&key, format!("{txid}.1614265330.{}", insert.body).as_bytes(), &signature).unwrap();
+}
+
+#[tokio::test]
+async fn a_transaction_id_of_the_callers_is_told_and_is_not_the_webhooks() {
+    let dir = tempfile::tempdir().unwrap();
+    let (db, receiver) = (open(dir.path()), Receiver::start(&[]).await);
+    run(&db, "CREATE TABLE t(id INTEGER PRIMARY KEY)");
+    // Another store may be given the same id for its part of the same request.
+    let insert = |tx: &relstore_engine::Transaction<'_>| tx.execute("INSERT INTO t VALUES(1)", &[]).map(|_| ());
+    db.transaction_once::<(), relstore_model::Error>(&TxId::new("order-1").unwrap(), insert).unwrap();
+    let running = start(&db, webhook(&receiver)).await;
+    running.wait_for(db.high_water()).await.unwrap();
+    let last = receiver.requests().pop().unwrap();
+    let events: Vec<Json> = serde_json::from_str(&last.body).unwrap();
+    assert_eq!((last.header("relstore-txid"), &events[0]["txid"]), ("order-1", &Json::from("order-1")));
+    assert_eq!(last.header("webhook-id"), events[0]["id"]);
+    assert_eq!(last.header("idempotency-key"), events[0]["id"]);
 }
 
 #[tokio::test]
