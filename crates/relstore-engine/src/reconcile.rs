@@ -85,6 +85,7 @@ impl Writer {
     fn reconcile(&self) -> Result<Reconciled> {
         let before = self.schema();
         let mut tallies = self.tallies()?;
+        self.log_rows_of_dropped_tables(&before)?;
         self.record_ddl(OUTSIDE)?;
         let after = self.schema();
         tallies.fold_schema(&before, &after, self.last_lsn().next());
@@ -113,6 +114,17 @@ impl Writer {
             self.replace(&after, &replaced)?;
         }
         Ok(report)
+    }
+
+    /// Logs the rows of tables that are gone as deleted, as a `DROP TABLE` does, where the log still says which they were.
+    pub(crate) fn log_rows_of_dropped_tables(&self, before: &Schema) -> Result<()> {
+        let Some(after) = self.internally(|c| catalog::evolved(c, before))? else { return Ok(()) };
+        for table in before.tables.iter().filter(|t| after.by_id(t.id).is_none()) {
+            for (rowid, row) in self.rows_by_log(table)?.into_iter().flat_map(|rows| rows.rows.into_values().flatten()) {
+                self.capture().put_row(Op::Delete, table.id, rowid, &cells(&row));
+            }
+        }
+        Ok(())
     }
 
     /// Says that the tables ended, and that others of the same names began.
