@@ -298,7 +298,7 @@ fn after_a_crash_the_store_is_looked_at_and_goes_on() {
 fn damage_after_a_crash_is_named_with_the_way_out() {
     let cases: &[(&str, &str, &str)] = &[
         ("DELETE FROM _rs_log WHERE lsn=2", "gap", "log_gap"),
-        ("INSERT INTO _rs_cursor VALUES('pump', 10000)", "end of the change log is lost", "log_end"),
+        ("INSERT INTO _rs_cursor(name, lsn) VALUES('pump', 10000)", "end of the change log is lost", "log_end"),
         ("UPDATE _rs_log SET body=x'ff' WHERE lsn=(SELECT max(lsn) FROM _rs_log)", "packed changes", "log_bytes"),
     ];
     for (damage, message, code) in cases {
