@@ -2,7 +2,7 @@
 
 use relstore_engine::{Database, Settings};
 use relstore_model::{Error, Result, Value, ValueRef};
-use relstore_orm::{Executor, Held, Table, Typed, eq, placeholder};
+use relstore_orm::{Executor, Held, Param, Table, Typed, eq};
 
 use crate::stopwatch::{Rate, Stopwatch};
 use crate::{bare, median, ours, shop};
@@ -44,10 +44,10 @@ const POINTS: usize = 200_000;
 const SCANS: usize = 5;
 
 fn typed(store: &Store, keys: &[String]) -> Result<(Rate, Rate)> {
-    let by_id = store.select().from(orders).where_(eq(orders.id, placeholder::<String>("id"))).prepare()?;
+    let by_id = store.prepare(|id: Param<String>| store.select().from(orders).where_(eq(orders.id, id)))?;
     let begun = Stopwatch::start();
     for key in keys {
-        std::hint::black_box(by_id.one((key.as_str(),))?);
+        std::hint::black_box(by_id.one(key.as_str())?);
     }
     let points = begun.rate(keys.len());
     let begun = Stopwatch::start();

@@ -82,11 +82,33 @@ impl Database {
 }
 
 impl Writer {
+    /// Records a change of shape that another program made. The rows of a table that it dropped are deleted in the log first, as if it had
+    /// been dropped here, if the log still knows them all.
+    pub(crate) fn record_outside_ddl(&self) -> Result<()> {
+        let known = self.schema();
+        let evolved = self.internally(|c| catalog::evolved(c, &known))?;
+        let is_gone = |table: &&Table| evolved.as_ref().is_some_and(|now| now.by_id(table.id).is_none());
+        for table in known.tables.iter().filter(is_gone) {
+            if let Some(rows) = self.rows_by_log(table)? {
+                self.log_deleted(table, &rows.into_rows());
+            }
+        }
+        self.record_ddl(OUTSIDE)
+    }
+
+    fn log_deleted(&self, table: &Table, rows: &[(Option<i64>, Row)]) {
+        self.capture().put(|packed| {
+            for (rowid, row) in rows {
+                codec::put_row(packed, Op::Delete, table.id, *rowid, cells(row).into_iter());
+            }
+            rows.len() as u64
+        });
+    }
+
     fn reconcile(&self) -> Result<Reconciled> {
         let before = self.schema();
         let mut tallies = self.tallies()?;
-        self.log_rows_of_dropped_tables(&before)?;
-        self.record_ddl(OUTSIDE)?;
+        self.record_outside_ddl()?;
         let after = self.schema();
         tallies.fold_schema(&before, &after, self.last_lsn().next());
         let mut report = Reconciled { schema_changed: before.version != after.version, ..Reconciled::default() };
@@ -114,17 +136,6 @@ impl Writer {
             self.replace(&after, &replaced)?;
         }
         Ok(report)
-    }
-
-    /// Logs the rows of tables that are gone as deleted, as a `DROP TABLE` does, where the log still says which they were.
-    pub(crate) fn log_rows_of_dropped_tables(&self, before: &Schema) -> Result<()> {
-        let Some(after) = self.internally(|c| catalog::evolved(c, before))? else { return Ok(()) };
-        for table in before.tables.iter().filter(|t| after.by_id(t.id).is_none()) {
-            for (rowid, row) in self.rows_by_log(table)?.into_iter().flat_map(|rows| rows.rows.into_values().flatten()) {
-                self.capture().put_row(Op::Delete, table.id, rowid, &cells(&row));
-            }
-        }
-        Ok(())
     }
 
     /// Says that the tables ended, and that others of the same names began.
@@ -207,15 +218,13 @@ impl Writer {
                 Ok(())
             })
         })?;
-        let gone: Vec<(Option<i64>, Row)> = old.rows.into_values().flatten().collect();
+        let gone = old.into_rows();
         report.deleted = gone.len() as u64;
+        self.log_deleted(table, &gone);
         self.capture().put(|packed| {
-            for (rowid, row) in &gone {
-                codec::put_row(packed, Op::Delete, table.id, *rowid, cells(row).into_iter());
-            }
             packed.extend_from_slice(&updated);
             packed.extend_from_slice(&created);
-            report.deleted + report.updated + report.created
+            report.updated + report.created
         });
         Ok(report)
     }
@@ -247,6 +256,10 @@ enum Taken {
 impl Rows {
     fn of(table: &Table) -> Self {
         Self { key: key_positions(table), hasher: Hasher::default(), rows: HashMap::new() }
+    }
+
+    fn into_rows(self) -> Vec<(Option<i64>, Row)> {
+        self.rows.into_values().flatten().collect()
     }
 
     fn put(&mut self, rowid: Option<i64>, row: Row) {
@@ -284,7 +297,7 @@ impl Rows {
         let default = |c: &relstore_model::Column| c.initial_default.as_ref().map_or(Value::Null, |d| d.to_value());
         let from: Vec<(Option<usize>, Value)> = new.stored_columns().map(|c| (ids.iter().position(|id| *id == c.id), default(c))).collect();
         let mut out = Self::of(new);
-        for (rowid, row) in self.rows.into_values().flatten() {
+        for (rowid, row) in self.into_rows() {
             let row = from.iter().map(|(at, default)| at.and_then(|at| row.get(at)).unwrap_or(default).clone()).collect();
             out.put(rowid, row);
         }

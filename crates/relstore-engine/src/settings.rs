@@ -27,6 +27,8 @@ pub struct Settings {
     pub log_retained_bytes: u64,
     /// How long a write transaction may be open. One that is open longer is rolled back, its running statement interrupted. `None`: for ever.
     pub transaction_timeout: Option<Duration>,
+    /// How long a commit waits for the bucket, where the store promises that it is there ([`Durability::Remote`]).
+    pub remote_timeout: Duration,
     /// How long the outcome of a transaction that was given an id is kept, so that the same id again does not apply it twice.
     pub txid_retention: Duration,
     /// How many reading connections are kept open while nobody reads. More readers than that at once have a connection each, for as long as
@@ -49,6 +51,7 @@ impl Default for Settings {
             cache_kib: 16 << 10,
             log_retained_bytes: 64 << 20,
             transaction_timeout: None,
+            remote_timeout: Duration::from_secs(30),
             txid_retention: Duration::from_secs(7 * 24 * 60 * 60),
             readers_idle_max: 4,
             statements_cached: 256,

@@ -1,13 +1,13 @@
 //! Statements that are held: prepared once in a transaction, and run many times.
 
-use relstore_model::{Result, Value, ValueRef};
+use relstore_model::{Error, Result, Value, ValueRef};
 use rusqlite::CachedStatement;
 
 use crate::database::explained;
 use crate::eviction;
 use crate::reader::{column_names, rows_scanned, step};
 use crate::sql;
-use crate::sqlite::{Bound, from_sqlite};
+use crate::sqlite::{Bound, Parameters, from_sqlite};
 use crate::writer::{Outcome, Writer};
 
 /// A statement of a [`crate::Transaction`], for running it many times with other parameters: [`crate::Transaction::prepare`].
@@ -55,6 +55,31 @@ impl<'a> Statement<'a> {
         self.run(params, each).map_err(|e| explained(e, &self.writer.schema()))
     }
 
+    /// As [`Statement::query_each`], with borrowed parameters.
+    ///
+    /// # Errors
+    /// As [`Statement::query_each`].
+    pub fn query_held(&mut self, params: &[ValueRef<'_>], each: &mut dyn FnMut(&[ValueRef<'_>]) -> Result<()>) -> Result<Outcome> {
+        self.writer.check_open()?;
+        let result = if self.is_held() {
+            self.run_held(params, each)
+        } else {
+            let params: Vec<Value> = params.iter().map(|cell| cell.to_value()).collect();
+            self.run(&params, each)
+        };
+        result.map_err(|e| explained(e, &self.writer.schema()))
+    }
+
+    /// Whether the statement writes nothing.
+    #[must_use]
+    pub fn is_read(&self) -> bool {
+        self.held.as_ref().is_some_and(|held| held.readonly())
+    }
+
+    fn is_held(&self) -> bool {
+        self.held.is_some() && self.writer.is_hot()
+    }
+
     /// The names of the columns that it gives, as of its last run.
     #[must_use]
     pub fn columns(&self) -> Vec<String> {
@@ -62,9 +87,14 @@ impl<'a> Statement<'a> {
     }
 
     fn run(&mut self, params: &[Value], each: &mut dyn FnMut(&[ValueRef<'_>]) -> Result<()>) -> Result<Outcome> {
-        let Some(held) = self.held.as_mut().filter(|_| self.writer.is_hot()) else {
-            return self.writer.run(&self.text, params, each).map(|outcome| Outcome { columns: Vec::new(), ..outcome });
-        };
+        if self.is_held() {
+            return self.run_held(params, each);
+        }
+        self.writer.run(&self.text, params, each).map(|outcome| Outcome { columns: Vec::new(), ..outcome })
+    }
+
+    fn run_held<P: Parameters + ?Sized>(&mut self, params: &P, each: &mut dyn FnMut(&[ValueRef<'_>]) -> Result<()>) -> Result<Outcome> {
+        let Some(held) = &mut self.held else { return Err(Error::internal("a statement that is not held")) };
         let inner = &self.writer.connection.inner;
         let before = inner.total_changes();
         let mark = self.writer.capture().mark();

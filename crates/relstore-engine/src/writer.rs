@@ -168,7 +168,7 @@ impl Writer {
             return Ok(());
         }
         self.begin_unchecked()?;
-        match self.log_rows_of_dropped_tables(&self.schema()).and_then(|()| self.record_ddl("/* changed outside of the store */")) {
+        match self.record_outside_ddl() {
             Ok(()) => self.commit(None).map(|_| ()),
             Err(e) => {
                 self.rollback();

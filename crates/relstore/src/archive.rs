@@ -7,7 +7,7 @@ use std::time::Instant;
 use relstore_cdc::sink::SegmentSink;
 use relstore_cdc::{Pump, Shipped};
 use relstore_lake::{IngestInput, Lake};
-use relstore_model::{Lsn, Namespace, Result};
+use relstore_model::{Error, Lsn, Namespace, Result};
 use serde::Serialize;
 
 use crate::RelationalStore;
@@ -41,10 +41,21 @@ pub struct ArchiveReport {
 }
 
 /// Ships one store's log into the bucket.
-pub(crate) async fn ship(store: &RelationalStore, lake: &Lake) -> Result<Shipped> {
+pub(crate) async fn ship(store: &Arc<RelationalStore>, lake: &Lake) -> Result<Shipped> {
     let ns = store.namespace().clone();
-    let sink = SegmentSink::new(lake.bucket().clone(), ns.clone(), EPOCH);
-    Pump::new(Arc::clone(store.database()), ns, Box::new(sink)).run_until_caught_up().await
+    if store.is_remote() {
+        // Its own pump has shipped it, or is about to.
+        let (store, lsn) = (Arc::clone(store), store.high_water());
+        let waited = tokio::task::spawn_blocking(move || store.wait_for_bucket(lsn)).await;
+        waited.map_err(|e| Error::internal("waiting for the bucket failed").with_source(e))??;
+        return Ok(Shipped { watermark: lsn, ..Shipped::default() });
+    }
+    Pump::new(Arc::clone(store.database()), ns.clone(), Box::new(segment_sink(lake, &ns))).run_until_caught_up().await
+}
+
+/// Where the segments of the store `ns` go.
+pub(crate) fn segment_sink(lake: &Lake, ns: &Namespace) -> SegmentSink {
+    SegmentSink::new(lake.bucket().clone(), ns.clone(), EPOCH)
 }
 
 /// Ships the stores, and brings history up to them.

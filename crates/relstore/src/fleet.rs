@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use relstore_cdc::bucket::Bucket;
 use relstore_cdc::sink::SegmentSink;
-use relstore_engine::{Database, Settings};
+use relstore_engine::{Database, Durability, Settings};
 use relstore_lake::restore::{At, Restore, RestoreReport};
 use relstore_lake::view::{self, ViewDefinition, ViewReport};
 use relstore_lake::{HistoryTable, Lake};
@@ -37,6 +37,7 @@ struct Marker {
 pub struct Fleet {
     dir: PathBuf,
     lake: Arc<Lake>,
+    settings: Settings,
     open: Mutex<BTreeMap<Namespace, Arc<RelationalStore>>>,
 }
 
@@ -46,6 +47,10 @@ impl Fleet {
     /// # Errors
     /// `Conflict` if there is something in the folder; `Unavailable` if it cannot be written.
     pub async fn create(dir: &Path) -> Result<Self> {
+        Self::create_now(dir)
+    }
+
+    fn create_now(dir: &Path) -> Result<Self> {
         let dir = absolute(dir)?;
         match std::fs::read_dir(&dir).map(|mut entries| entries.next().is_some()) {
             Ok(true) => {
@@ -73,6 +78,25 @@ impl Fleet {
     /// # Errors
     /// `NotFound` if the folder is none; `Unsupported` if a newer version made it; `Unavailable` if it cannot be read.
     pub async fn open(dir: &Path) -> Result<Self> {
+        Self::open_now(dir)
+    }
+
+    /// Opens the installation `dir`; it is made if the folder is empty or not there.
+    pub(crate) fn open_or_create(dir: &Path) -> Result<Self> {
+        match Self::open_now(dir) {
+            Err(e) if e.kind() == ErrorKind::NotFound => Self::create_now(dir),
+            result => result,
+        }
+    }
+
+    /// How the stores that are opened from now on are opened.
+    #[must_use]
+    pub fn with_settings(mut self, settings: Settings) -> Self {
+        self.settings = settings;
+        self
+    }
+
+    fn open_now(dir: &Path) -> Result<Self> {
         let dir = absolute(dir)?;
         let marker = match std::fs::read(dir.join(MARKER)) {
             Ok(bytes) => bytes,
@@ -96,7 +120,7 @@ impl Fleet {
     fn assemble(dir: PathBuf) -> Result<Self> {
         let bucket = Bucket::local(&dir.join("bucket"))?;
         let lake = Arc::new(Lake::open(bucket, &dir.join("catalog.db"))?);
-        Ok(Self { dir, lake, open: Mutex::default() })
+        Ok(Self { dir, lake, settings: Settings::default(), open: Mutex::default() })
     }
 
     /// The folder, as an absolute path.
@@ -144,9 +168,14 @@ impl Fleet {
             std::fs::create_dir_all(folder).map_err(|e| unusable(folder, e).with("ns", ns))?;
         }
         // The log is kept until it is in history, also before the first archive.
-        let settings = Settings { log_held_for: &[SegmentSink::CURSOR, ARCHIVE_CURSOR], ..Settings::default() };
-        let db = Database::open(&path, settings, Arc::new(SystemClock)).map_err(|e| e.with("ns", ns))?;
-        let store = Arc::new(RelationalStore::new(ns.clone(), db));
+        let settings = Settings { log_held_for: &[SegmentSink::CURSOR, ARCHIVE_CURSOR], ..self.settings.clone() };
+        let (durability, timeout) = (settings.durability, settings.remote_timeout);
+        let db = Arc::new(Database::open(&path, settings, Arc::new(SystemClock)).map_err(|e| e.with("ns", ns))?);
+        let remote = match durability {
+            Durability::Normal | Durability::Full => None,
+            Durability::Remote => Some(Remote::start(&db, ns, archive::segment_sink(&self.lake, ns), timeout)?),
+        };
+        let store = Arc::new(RelationalStore::new(ns.clone(), db, remote));
         tiering::connect(self.lake.bucket(), &store);
         open.insert(ns.clone(), Arc::clone(&store));
         Ok(store)
@@ -166,8 +195,9 @@ impl Fleet {
                 None => error.with_hint("its first write makes it; relstore stores lists those there are"),
             });
         }
-        let db = Database::open_read_only(&path, Settings::default()).map_err(|e| e.with("ns", ns))?;
-        let store = RelationalStore::new(ns.clone(), db);
+        let settings = Settings { durability: Durability::Normal, ..self.settings.clone() };
+        let db = Database::open_read_only(&path, settings).map_err(|e| e.with("ns", ns))?;
+        let store = RelationalStore::new(ns.clone(), Arc::new(db), None);
         tiering::connect(self.lake.bucket(), &store);
         Ok(store)
     }

@@ -32,6 +32,7 @@
 mod archive;
 mod clock;
 mod fleet;
+mod remote;
 mod status;
 mod store;
 mod tiering;
@@ -49,7 +50,7 @@ pub use transaction::Tx;
 pub use relstore_cdc as cdc;
 pub use relstore_cdc::{Delivery, Follower, Subscribe, Subscriber, Subscription};
 pub use relstore_engine as engine;
-pub use relstore_engine::Outcome;
+pub use relstore_engine::{Durability, Once, Outcome, Retry, Settings};
 pub use relstore_lake::HistoryTable;
 pub use relstore_lake::restore::{At, Restore, RestoreReport};
 pub use relstore_lake::view::{ViewDefinition, ViewReport};

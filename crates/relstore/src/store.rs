@@ -1,28 +1,76 @@
 //! One store: typed statements, SQL, transactions, events.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use relstore_cdc::sink::Sink;
 use relstore_cdc::{Follower, Handled, Pump, Subscribe, Subscription};
 use relstore_engine::log::LogRange;
-use relstore_engine::{Computed, Cursor, Database, Outcome, ReadTransaction};
+use relstore_engine::{Computed, Cursor, Database, Once, Outcome, ReadTransaction, Settings};
 use relstore_model::event::{Images, Selection, events_of};
-use relstore_model::{Error, Lsn, Namespace, Result, UnifiedEvent, Value, ValueRef};
-use relstore_orm::{Executor, TableDef};
+use relstore_model::{Error, Lsn, Namespace, Result, TxId, UnifiedEvent, Value, ValueRef};
+use relstore_orm::{Executor, Held, TableDef};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
-use crate::Tx;
+use crate::remote::Remote;
+use crate::{Fleet, Tx};
 
 /// One store of a [`crate::Fleet`]. Typed statements are those of [`relstore_orm::Typed`].
 ///
 /// It may be shared between threads: writers wait for each other, readers for nobody.
 pub struct RelationalStore {
     ns: Namespace,
+    // Dropped before the database: it ships its log.
+    remote: Option<Remote>,
     db: Arc<Database>,
 }
 
 impl RelationalStore {
-    pub(crate) fn new(ns: Namespace, db: Database) -> Self {
-        Self { ns, db: Arc::new(db) }
+    pub(crate) fn new(ns: Namespace, db: Arc<Database>, remote: Option<Remote>) -> Self {
+        Self { ns, remote, db }
+    }
+
+    /// Opens the store `ns` of the installation in the folder `dir`, for reading and writing. Folder and store are made if they are not there.
+    /// The same folder opened as a [`Fleet`] archives, restores, and asks all stores at once.
+    ///
+    /// # Errors
+    /// `Invalid` if `ns` is no name for a store; `Conflict` if the folder holds something else; `Unavailable` if another process has the store
+    /// open for writing, or the disk cannot be written; `Corrupt` if the file is no store.
+    pub fn open(dir: impl AsRef<Path>, ns: &str) -> Result<Arc<Self>> {
+        Self::open_with(dir, ns, Settings::default())
+    }
+
+    /// As [`RelationalStore::open`], with settings of its own.
+    ///
+    /// # Errors
+    /// As [`RelationalStore::open`].
+    pub fn open_with(dir: impl AsRef<Path>, ns: &str, settings: Settings) -> Result<Arc<Self>> {
+        let ns = Namespace::new(ns)?;
+        Fleet::open_or_create(dir.as_ref())?.with_settings(settings).store(&ns)
+    }
+
+    /// Waits until the bucket has what was committed, where the store promises that.
+    fn acknowledge(&self) -> Result<()> {
+        match &self.remote {
+            Some(remote) => remote.wait_for(self.db.high_water()).map_err(|e| e.with("ns", &self.ns)),
+            None => Ok(()),
+        }
+    }
+
+    /// The same after one statement, if it was one that writes.
+    fn acknowledge_statement(&self, sql: &str) -> Result<()> {
+        if self.remote.is_some() && !self.db.is_read(sql).unwrap_or(false) { self.acknowledge() } else { Ok(()) }
+    }
+
+    /// Whether the store ships its log by itself.
+    pub(crate) fn is_remote(&self) -> bool {
+        self.remote.is_some()
+    }
+
+    /// Waits until the bucket has everything up to `lsn`; at once where the store does not ship by itself.
+    pub(crate) fn wait_for_bucket(&self, lsn: Lsn) -> Result<()> {
+        self.remote.as_ref().map_or(Ok(()), |remote| remote.wait_for(lsn))
     }
 
     /// The store's name.
@@ -57,7 +105,9 @@ impl RelationalStore {
     /// # Errors
     /// By what SQLite says, as [`Database::execute`].
     pub fn sql(&self, sql: &str, params: &[Value]) -> Result<Outcome> {
-        self.db.execute(sql, params).map_err(|e| e.with("ns", &self.ns))
+        let outcome = self.db.execute(sql, params).map_err(|e| e.with("ns", &self.ns))?;
+        self.acknowledge_statement(sql)?;
+        Ok(outcome)
     }
 
     /// Runs `body` in a write transaction. It commits when `body` gives `Ok`, and leaves no trace otherwise.
@@ -65,7 +115,25 @@ impl RelationalStore {
     /// # Errors
     /// Whatever `body` gives; and those of a commit, as [`Database::transaction`].
     pub fn transaction<T, E: From<Error>>(&self, body: impl FnOnce(&Tx<'_>) -> Result<T, E>) -> Result<T, E> {
-        self.db.transaction(|tx| body(&Tx(tx)))
+        let value = self.db.transaction(|tx| body(&Tx(tx)))?;
+        self.acknowledge()?;
+        Ok(value)
+    }
+
+    /// Runs `body` in a write transaction with an id of the caller's, unless one of that id was committed before: then nothing is done, and
+    /// what that one gave is given again. So a caller who does not know whether a transaction came through may ask again. Its events carry
+    /// the id as `txid`.
+    ///
+    /// # Errors
+    /// As [`Database::transaction_once`].
+    pub fn transaction_once<T, E>(&self, txid: &TxId, body: impl FnOnce(&Tx<'_>) -> Result<T, E>) -> Result<Once<T>, E>
+    where
+        T: Serialize + DeserializeOwned,
+        E: From<Error>,
+    {
+        let once = self.db.transaction_once(txid, |tx| body(&Tx(tx)))?;
+        self.acknowledge()?;
+        Ok(once)
     }
 
     /// Runs `body` in a read transaction: all its statements see the store as it was after one commit.
@@ -167,17 +235,24 @@ impl RelationalStore {
 
 impl Executor for RelationalStore {
     fn query(&self, sql: &str, params: &[Value], each: &mut dyn FnMut(&[ValueRef<'_>]) -> Result<()>) -> Result<()> {
-        if self.db.is_read(sql)? {
-            return self.db.query_each(sql, params, each).map(|_| ());
-        }
-        self.db.transaction(|tx| tx.execute_each(sql, params, each).map(|_| ()))
+        self.db.execute_each(sql, params, each)?;
+        self.acknowledge_statement(sql)
     }
 
     fn execute(&self, sql: &str, params: &[Value]) -> Result<u64> {
-        self.db.transaction(|tx| tx.execute_each(sql, params, &mut |_| Ok(())).map(|outcome| outcome.changes))
+        let changes = self.db.execute(sql, params)?.changes;
+        self.acknowledge()?;
+        Ok(changes)
     }
 
     fn execute_many(&self, sql: &str, rows: &mut dyn Iterator<Item = Vec<Value>>) -> Result<u64> {
-        self.db.transaction(|tx| tx.execute_many(sql, rows))
+        let changes = self.db.transaction(|tx| tx.execute_many(sql, rows))?;
+        self.acknowledge()?;
+        Ok(changes)
+    }
+
+    fn query_held(&self, held: &Held, params: &[ValueRef<'_>], each: &mut dyn FnMut(&[ValueRef<'_>]) -> Result<()>) -> Result<()> {
+        self.db.execute_held(held.sql(), params, each)?;
+        self.acknowledge_statement(held.sql())
     }
 }

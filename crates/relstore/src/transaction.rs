@@ -2,7 +2,7 @@
 
 use relstore_engine::{Outcome, Transaction};
 use relstore_model::{Error, Result, Value, ValueRef};
-use relstore_orm::Executor;
+use relstore_orm::{Executor, Held};
 
 /// An open write transaction of a [`crate::RelationalStore`]: typed statements by [`relstore_orm::Typed`], SQL by [`Tx::sql`].
 pub struct Tx<'a>(pub(crate) &'a Transaction<'a>);
@@ -27,7 +27,12 @@ impl Tx<'_> {
 
 impl Executor for Tx<'_> {
     fn query(&self, sql: &str, params: &[Value], each: &mut dyn FnMut(&[ValueRef<'_>]) -> Result<()>) -> Result<()> {
-        // Nested, so that a row that `each` refuses undoes what the statement wrote; a statement that only reads has nothing to undo.
+        let mut statement = self.0.prepare(sql)?;
+        if statement.is_read() {
+            return statement.query_each(params, each).map(|_| ());
+        }
+        drop(statement);
+        // Nested, so that a row that `each` refuses undoes what the statement wrote.
         self.0.transaction(|tx| tx.execute_each(sql, params, each).map(|_| ()))
     }
 
@@ -37,5 +42,15 @@ impl Executor for Tx<'_> {
 
     fn execute_many(&self, sql: &str, rows: &mut dyn Iterator<Item = Vec<Value>>) -> Result<u64> {
         self.0.transaction(|tx| tx.execute_many(sql, rows))
+    }
+
+    fn query_held(&self, held: &Held, params: &[ValueRef<'_>], each: &mut dyn FnMut(&[ValueRef<'_>]) -> Result<()>) -> Result<()> {
+        let mut statement = self.0.prepare(held.sql())?;
+        if statement.is_read() {
+            return statement.query_held(params, each).map(|_| ());
+        }
+        drop(statement);
+        let params: Vec<Value> = params.iter().map(|cell| cell.to_value()).collect();
+        self.0.transaction(|tx| tx.execute_each(held.sql(), &params, each).map(|_| ()))
     }
 }

@@ -1,7 +1,7 @@
 //! Events by HTTP: one POST a commit, in order, each tried until the receiver has it or refuses it for good.
 //!
-//! A commit that is tried again carries the same `webhook-id` (the transaction's id), so a receiver makes repetition harmless by keeping
-//! the ids that it has seen. Signatures are those of Standard Webhooks (<https://www.standardwebhooks.com>), for which libraries exist in
+//! A commit that is tried again carries the same `webhook-id`, which no other commit of any store has, so a receiver makes repetition
+//! harmless by keeping the ids that it has seen. (The transaction's id may be the caller's, and then two stores may have it.) Signatures are those of Standard Webhooks (<https://www.standardwebhooks.com>), for which libraries exist in
 //! most languages. Redirects are not followed: a POST that is redirected is not a POST any more.
 
 mod answer;
@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use relstore_model::event::Selection;
-use relstore_model::{Clock, Error, Lsn, Namespace, Result, UnifiedEvent};
+use relstore_model::{Clock, Commit, Error, Lsn, Namespace, Result, TxId, UnifiedEvent};
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Client, Url};
 
@@ -139,29 +139,30 @@ impl WebhookSink {
         Ok(Self { name: name.into(), ns, url, body, key, selection, client, clock, done: Lsn::ZERO, retry_after: None })
     }
 
-    async fn post(&mut self, events: &[UnifiedEvent], lsns: (Lsn, Lsn), retries: u32) -> Result<u64> {
+    async fn post(&mut self, commit: &Commit, events: &[UnifiedEvent], retries: u32) -> Result<u64> {
         let Some(txid) = events.first().map(|e| e.txid.clone()) else { return Ok(0) };
+        let id = TxId::derive(&self.ns, commit.timestamp, commit.lsn_first).to_string();
         let (content_type, body) = self.render(events)?;
         let seconds = self.clock.now().micros().div_euclid(1_000_000);
         let mut request = self
             .client
             .post(self.url.clone())
             .header(CONTENT_TYPE, content_type)
-            .header("webhook-id", &txid)
+            .header("webhook-id", &id)
             .header("webhook-timestamp", seconds.to_string())
-            .header("idempotency-key", &txid)
+            .header("idempotency-key", &id)
             .header("relstore-ns", self.ns.to_path())
             .header("relstore-txid", &txid)
-            .header("relstore-lsn-first", lsns.0.to_string())
-            .header("relstore-lsn", lsns.1.to_string())
+            .header("relstore-lsn-first", commit.lsn_first.to_string())
+            .header("relstore-lsn", commit.lsn_last().to_string())
             .header("relstore-retries", retries.to_string());
         if let Some(key) = &self.key {
-            request = request.header("webhook-signature", key.sign(&txid, seconds, &body));
+            request = request.header("webhook-signature", key.sign(&id, seconds, &body));
         }
         let size = body.len() as u64;
         let (result, retry_after) = answer::of(request.body(body).send().await).await;
         self.retry_after = retry_after;
-        result.map_err(|e| e.with("url", self.place()).with("lsn", lsns.1).with("txid", &txid))?;
+        result.map_err(|e| e.with("url", self.place()).with("lsn", commit.lsn_last()).with("txid", &txid))?;
         Ok(size)
     }
 
@@ -201,7 +202,7 @@ impl Sink for WebhookSink {
         let mut bytes = 0;
         for (commit, events) in batch.commits.iter().zip(batch.events(&self.selection)?) {
             if commit.lsn_last() > self.done {
-                bytes += self.post(&events, (commit.lsn_first, commit.lsn_last()), batch.retries).await?;
+                bytes += self.post(commit, &events, batch.retries).await?;
                 self.done = commit.lsn_last();
             }
         }

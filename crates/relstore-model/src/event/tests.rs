@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use super::{Images, Selection, SnapshotPlace, events_of};
+use super::{Images, Selection, SnapshotPlace, UnifiedEvent, WithoutVirtualCells, events_of};
 use crate::change::codec;
 use crate::schema::TableShape;
-use crate::{Column, ColumnId, Commit, LogicalType, Lsn, Namespace, Op, Schema, TableId, Timestamp, ValueRef};
+use crate::{Column, ColumnId, Commit, LogicalType, Lsn, Namespace, Op, Schema, TableId, Timestamp, TxId, ValueRef};
 
 fn column(name: &str, declared: &str) -> Column {
     Column {
@@ -44,11 +44,12 @@ fn commit() -> Commit {
     codec::put_update(&mut packed, TableId(1), None, &alice, &smith);
     codec::put_row(&mut packed, Op::Delete, TableId(2), None, seat.into_iter());
     codec::put_row(&mut packed, Op::Create, TableId(3), Some(-7), [text("a \"note\"")].into_iter());
-    Commit { lsn_first: Lsn::new(41), count: 4, timestamp: Timestamp::from_micros(1_700_000_000_123_456), schema_version: 1, packed }
+    let timestamp = Timestamp::from_micros(1_700_000_000_123_456);
+    Commit { lsn_first: Lsn::new(41), count: 4, timestamp, schema_version: 1, txid: None, packed }
 }
 
 fn lines(selection: &Selection) -> Vec<String> {
-    let events = selection.events_of(&Namespace::new("acme").unwrap(), &commit(), &mut schema()).unwrap();
+    let events = selection.events_of(&Namespace::new("acme").unwrap(), &commit(), &mut schema(), &WithoutVirtualCells).unwrap();
     events.iter().map(|e| serde_json::to_string(e).unwrap()).collect()
 }
 
@@ -61,7 +62,10 @@ fn the_short_form_is_this_text() {
         r#"{"id":"ID","type":"cdc.insert","timestamp":"2023-11-14T22:13:20.123Z","ns":"acme","op":"c","store":"relational","table":"notes","key":"-7","after":{"text":"a \"note\""},"txid":"TX","lsn":44,"_meta":{"schemaVersion":1,"source":"relstore","retries":0}}"#,
     ];
     check(&lines(&Selection::default()), &expected);
-    assert_eq!(events_of(&Namespace::new("acme").unwrap(), &commit(), &mut schema(), Images::Changed).unwrap().len(), 4);
+    assert_eq!(
+        events_of(&Namespace::new("acme").unwrap(), &commit(), &mut schema(), Images::Changed, &WithoutVirtualCells).unwrap().len(),
+        4
+    );
 }
 
 #[test]
@@ -77,10 +81,13 @@ fn a_row_of_a_snapshot_and_a_domain_event_have_their_fields_in_place() {
     let place =
         SnapshotPlace { namespace: &ns, lsn: Lsn::new(44), timestamp: Timestamp::from_micros(1_700_000_000_123_456), schema_version: 1 };
     let cells = [ValueRef::Integer(1), ValueRef::Text(b"B"), ValueRef::Blob(&[1, 2, 3])];
-    let mut row = Selection::row_found(&place, &schema.tables[1], None, &cells);
+    let found = |cells: &[ValueRef<'_>]| -> UnifiedEvent {
+        Selection::row_found(&place, &schema.tables[1], None, cells, &WithoutVirtualCells).unwrap()
+    };
+    let mut row = found(&cells);
     let (id, txid) = (row.id.clone(), row.txid.clone());
     assert_eq!((id.len(), txid.len()), (26, 26));
-    assert_ne!(id, Selection::row_found(&place, &schema.tables[1], None, &[ValueRef::Integer(2), cells[1], cells[2]]).id);
+    assert_ne!(id, found(&[ValueRef::Integer(2), cells[1], cells[2]]).id);
     row.id = "ID".into();
     row.txid = "TX".into();
     let expected = r#"{"id":"ID","type":"cdc.read","timestamp":"2023-11-14T22:13:20.123Z","ns":"acme","op":"r","store":"relational","table":"seats","key":"[1,\"B\"]","after":{"row":1,"seat":"B","taken_by":"AQID"},"txid":"TX","lsn":44,"_meta":{"schemaVersion":1,"source":"relstore","retries":0}}"#;
@@ -104,6 +111,15 @@ fn a_selection_by_table_and_kind_passes_over_the_rest() {
     assert_eq!(count(&["users", "seats"], &[Op::Delete, Op::Update]), 2);
     assert_eq!(count(&[], &[Op::Create]), 2);
     assert_eq!(count(&["nobody"], &[]), 0);
+}
+
+#[test]
+fn a_transaction_id_that_was_given_is_told() {
+    let given = Commit { txid: Some(TxId::new("req-7").unwrap()), ..commit() };
+    let ns = Namespace::new("acme").unwrap();
+    let events = Selection::default().events_of(&ns, &given, &mut schema(), &WithoutVirtualCells).unwrap();
+    assert!(events.iter().all(|e| e.txid == "req-7"));
+    assert_eq!(events[0].id, Selection::default().events_of(&ns, &commit(), &mut schema(), &WithoutVirtualCells).unwrap()[0].id);
 }
 
 /// Compares but for the ids, which are 26 letters that begin with the time and rise with the position.
