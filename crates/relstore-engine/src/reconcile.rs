@@ -86,7 +86,7 @@ impl Writer {
     /// been dropped here, if the log still knows them all.
     pub(crate) fn record_outside_ddl(&self) -> Result<()> {
         let known = self.schema();
-        let evolved = self.internally(|c| catalog::evolved(c, &known, None))?;
+        let evolved = self.internally(|c| catalog::evolved(c, &known))?;
         let is_gone = |table: &&Table| evolved.as_ref().is_some_and(|now| now.by_id(table.id).is_none());
         for table in known.tables.iter().filter(is_gone) {
             if let Some(rows) = self.rows_by_log(table)? {

@@ -105,7 +105,7 @@ impl<'a> Statement<'a> {
         stepped?;
         let rows_written = if held.readonly() { 0 } else { inner.total_changes().wrapping_sub(before) };
         let changes = if rows_written == 0 { 0 } else { inner.changes() };
-        let rows_scanned = rows_scanned(held);
+        let rows_scanned = rows_scanned(held, &self.text);
         Ok(Outcome { changes, rows_written, rows_scanned, last_insert_rowid: inner.last_insert_rowid(), ..Outcome::default() })
     }
 }
