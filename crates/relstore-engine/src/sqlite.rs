@@ -10,7 +10,6 @@ use std::path::Path;
 use std::time::Duration;
 
 use relstore_model::{Result, Row, Value, ValueRef};
-use rusqlite::config::DbConfig;
 use rusqlite::types::{ToSqlOutput, ValueRef as SqliteRef};
 
 pub(crate) use error::from_sqlite;
@@ -69,18 +68,12 @@ impl Connection {
     /// tables that are not harmless cannot be called by a schema that somebody else wrote, and a name in double quotes is a name: one that
     /// is misspelt is an error, not a string.
     pub(crate) fn harden(&self) -> Result<()> {
-        self.set(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
-        self.set(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
-        self.take_quotes_for_names()
-    }
-
-    fn take_quotes_for_names(&self) -> Result<()> {
-        self.set(DbConfig::SQLITE_DBCONFIG_DQS_DML, false)?;
-        self.set(DbConfig::SQLITE_DBCONFIG_DQS_DDL, false)
-    }
-
-    fn set(&self, what: DbConfig, on: bool) -> Result<()> {
-        self.inner.set_db_config(what, on).map(|_| ()).map_err(|e| from_sqlite(&e, ""))
+        use rusqlite::config::DbConfig;
+        let set = |what, on| self.inner.set_db_config(what, on).map(|_| ()).map_err(|e| from_sqlite(&e, ""));
+        set(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
+        set(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
+        set(DbConfig::SQLITE_DBCONFIG_DQS_DML, false)?;
+        set(DbConfig::SQLITE_DBCONFIG_DQS_DDL, false)
     }
 
     /// Runs one statement with its parameters bound by position and gives how many rows it inserted, updated or deleted.
