@@ -22,6 +22,7 @@ use relstore_query::{Answer, Session};
 use serde::{Deserialize, Serialize};
 
 use crate::archive::{self, ARCHIVE_CURSOR, ArchiveReport};
+use crate::remote::Remote;
 use crate::tiering::{self, EvictReport};
 use crate::{RelationalStore, StoreStatus, SystemClock};
 
