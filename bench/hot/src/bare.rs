@@ -1,4 +1,4 @@
-//! Bare rusqlite, as a careful program uses it: statements held, WAL, the settings of a store.
+//! Bare rusqlite, as a careful program uses it: statements kept in its cache and held within a transaction, WAL, the settings of a store.
 
 use relstore_model::{Error, Result, Value};
 use rusqlite::types::{ToSqlOutput, ValueRef};
@@ -26,21 +26,21 @@ fn execute(statement: &mut Statement<'_>, params: &[Value]) -> rusqlite::Result<
 }
 
 fn many(db: &Connection, sql: &str, rows: &[Vec<Value>], per_commit: usize) -> rusqlite::Result<()> {
-    let (mut begin, mut commit, mut statement) = (db.prepare("BEGIN IMMEDIATE")?, db.prepare("COMMIT")?, db.prepare(sql)?);
     for chunk in rows.chunks(per_commit) {
-        begin.execute([])?;
+        db.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
+        let mut statement = db.prepare_cached(sql)?;
         for row in chunk {
             execute(&mut statement, row)?;
         }
-        commit.execute([])?;
+        drop(statement);
+        db.prepare_cached("COMMIT")?.execute([])?;
     }
     Ok(())
 }
 
 fn mixed(db: &Connection, operations: &[(&str, Vec<Value>)]) -> rusqlite::Result<()> {
-    let (mut begin, mut commit) = (db.prepare("BEGIN IMMEDIATE")?, db.prepare("COMMIT")?);
     for chunk in operations.chunks(5) {
-        begin.execute([])?;
+        db.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
         for (sql, params) in chunk {
             let mut statement = db.prepare_cached(sql)?;
             if statement.readonly() {
@@ -52,7 +52,7 @@ fn mixed(db: &Connection, operations: &[(&str, Vec<Value>)]) -> rusqlite::Result
                 execute(&mut statement, params)?;
             }
         }
-        commit.execute([])?;
+        db.prepare_cached("COMMIT")?.execute([])?;
     }
     Ok(())
 }

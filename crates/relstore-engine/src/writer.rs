@@ -11,7 +11,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::hooks::Wal;
 
 use crate::authorizer::{self, Authorizer};
-use crate::capture::{Capture, ENLIST, LogHead};
+use crate::capture::{Capture, LogHead, Step};
 use crate::deadline::Deadline;
 use crate::durability::Disk;
 use crate::eviction::{self, Shadow, Tier};
@@ -267,7 +267,7 @@ impl Writer {
         if !self.shadow.shows(&cold) {
             self.internally(|c| self.shadow.show(c, &cold))?;
         }
-        self.internally(|c| c.execute("/*rs*/ BEGIN IMMEDIATE", &[]))?;
+        self.internally(|_| self.capture.run(Step::Begin))?;
         *self.schema_before.borrow_mut() = self.schema();
         self.lsn_before.set(self.last_lsn.get());
         self.retention.began();
@@ -275,7 +275,7 @@ impl Writer {
         // What a statement outside of transactions left behind, or a snapshot whose body panicked, is not the next transaction's.
         self.capture.clear();
         self.capture.set_created_as_read(false);
-        self.internally(|c| c.execute(ENLIST, &[])).map(|_| ()).inspect_err(|_| self.rollback())
+        self.internally(|_| self.capture.run(Step::Enlist)).inspect_err(|_| self.rollback())
     }
 
     /// Commits. On any failure the transaction is rolled back: the state before or after, never between.
@@ -293,7 +293,7 @@ impl Writer {
         let count = self.capture.count();
         self.set_head(txid);
         let moving = self.is_tier_touched.get().then(|| self.shadow.tier().moving());
-        if let Err(error) = self.internally(|c| c.execute("/*rs*/ COMMIT", &[])) {
+        if let Err(error) = self.internally(|_| self.capture.run(Step::Commit)) {
             let refused = self.capture.take_failure();
             self.rollback();
             return Err(refused.unwrap_or_else(|| self.poisoned_by(error)));

@@ -37,7 +37,7 @@ impl Remote {
         let (tell, told) = channel();
         runtime.spawn(async move {
             // Nobody listens any more only if the store was given up meanwhile.
-            let _ = tell.send(pump.start_running(Start::Oldest, Backoff::default()).await);
+            let _ = tell.send(pump.start_running(Start::Oldest, Backoff::standard()).await);
         });
         let pump = told.recv().unwrap_or_else(|_| Err(Error::internal("the pump did not start")))?;
         Ok(Self { pump: Arc::new(pump), timeout, runtime: Some(runtime) })

@@ -13,14 +13,16 @@
 
 #![expect(unsafe_code, reason = "SQLite's preupdate hook and transaction callbacks are C functions; each block says why it is sound")]
 
+mod control;
 mod ffi;
 mod hook;
 mod participant;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use participant::ENLIST;
+pub(crate) use control::Step;
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::ffi::{c_int, c_void};
 use std::ptr::NonNull;
@@ -31,6 +33,7 @@ use relstore_model::{Change, Error, Op, Result, Schema, TableId, Timestamp, TxId
 use rusqlite::ffi::{sqlite3, sqlite3_stmt};
 
 use crate::affinity::is_real;
+use control::Control;
 
 /// What the hook has to know of a table.
 #[derive(Debug)]
@@ -135,6 +138,7 @@ impl State {
 /// The capture of one writing connection.
 pub(crate) struct Capture {
     state: NonNull<State>,
+    control: RefCell<Control>,
 }
 
 // SAFETY: the state is reached only by whoever holds the writer, one thread at a time; SQLite calls back on that same thread.
@@ -162,7 +166,8 @@ impl Capture {
         });
         // A pointer from a box that is given up: both sides reach the state through it, and `Drop` takes it back.
         let state = NonNull::from(Box::leak(state));
-        let capture = Self { state };
+        // SAFETY: the handle is only kept; whoever runs a statement with it sees to it that the connection is open.
+        let capture = Self { state, control: RefCell::new(Control::new(unsafe { connection.handle() })) };
         // SAFETY: the handle is valid for the call, and the state lives until `remove`.
         unsafe {
             let db = connection.handle();
@@ -180,6 +185,7 @@ impl Capture {
         // SAFETY: the handle is valid for the call; the statement belongs to this connection and is finalised once.
         unsafe {
             ffi::sqlite3_preupdate_hook(connection.handle(), None, std::ptr::null_mut());
+            self.control.get_mut().finalize();
             let state = self.state.as_mut();
             rusqlite::ffi::sqlite3_finalize(std::mem::replace(&mut state.insert, std::ptr::null_mut()));
         }
@@ -212,6 +218,15 @@ impl Capture {
     /// Sets what the log row of the next commit says beside its changes.
     pub(crate) fn set_head(&self, head: LogHead) {
         self.with(|s| s.head = head);
+    }
+
+    /// Runs a statement that every write transaction runs.
+    ///
+    /// # Errors
+    /// As SQLite gives them.
+    pub(crate) fn run(&self, step: Step) -> Result<()> {
+        // SAFETY: the caller holds the writer, so its connection is open and nobody else uses it.
+        unsafe { self.control.borrow_mut().run(step) }
     }
 
     /// Writes the log row of what was captured since the transaction began, or since the last seal, and begins anew: what follows is another

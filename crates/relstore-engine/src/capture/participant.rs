@@ -12,10 +12,6 @@ use rusqlite::ffi::{sqlite3_context, sqlite3_index_info, sqlite3_module, sqlite3
 
 use super::{Db, State, guarded};
 
-/// The statement that enlists the participant in the open transaction.
-pub(crate) const ENLIST: &str = "/*rs*/ INSERT INTO temp._rs_participant(x) VALUES(0)";
-
-const CREATE: &CStr = c"CREATE VIRTUAL TABLE temp._rs_participant USING _rs_participant";
 const INSERT_LOG: &CStr = c"INSERT INTO main._rs_log(lsn, count, ts, schema_version, txid, offset, body) VALUES(?, ?, ?, ?, ?, ?, ?)";
 
 #[repr(C)]
@@ -25,21 +21,16 @@ struct Participant {
     db: Db,
 }
 
-/// Registers the module and makes the table in the connection's temp schema.
+/// Registers the module. Its table is there by itself, under the same name, and only for this connection.
 ///
 /// # Safety
 /// `db` is open; `state` outlives the hook's use of it.
 pub(super) unsafe fn register(db: Db, state: *mut State) -> Result<()> {
     // SAFETY: the module is static; the state pointer is only handed back to the callbacks below.
     unsafe {
-        let failed = |what: &str, code: c_int| Error::internal(format!("{what} failed")).with("sqlite_code", code);
         let code = ffi::sqlite3_create_module_v2(db, c"_rs_participant".as_ptr(), &raw const MODULE, state.cast::<c_void>(), None);
         if code != ffi::SQLITE_OK {
-            return Err(failed("registering the capture participant", code));
-        }
-        let code = ffi::sqlite3_exec(db, CREATE.as_ptr(), None, ptr::null_mut(), ptr::null_mut());
-        if code != ffi::SQLITE_OK {
-            return Err(failed("creating the capture participant", code));
+            return Err(Error::internal("registering the capture participant failed").with("sqlite_code", code));
         }
     }
     Ok(())
@@ -47,7 +38,8 @@ pub(super) unsafe fn register(db: Db, state: *mut State) -> Result<()> {
 
 static MODULE: sqlite3_module = sqlite3_module {
     iVersion: 2,
-    xCreate: Some(connect),
+    // None: the table needs no `CREATE`, and nothing of it lies in a file.
+    xCreate: None,
     xConnect: Some(connect),
     xBestIndex: Some(best_index),
     xDisconnect: Some(disconnect),

@@ -148,7 +148,7 @@ fn a_savepoint_older_than_the_capture_is_undone_too() {
         writer.capture().clear();
         run("/*rs*/ BEGIN IMMEDIATE")?;
         run("/*rs*/ SAVEPOINT a")?;
-        run(ENLIST)?;
+        writer.capture().run(Step::Enlist)?;
         run("INSERT INTO t VALUES(2, 'x')")?;
         run("/*rs*/ SAVEPOINT b")?;
         run("INSERT INTO t VALUES(3, 'x')")?;

@@ -32,8 +32,8 @@ pub(crate) fn register(connection: &Connection, capture: Suspender) -> Result<()
 
 /// Refuses a user's statement that would stop the capture.
 pub(crate) fn refuse_quiet(sql: &str) -> Result<()> {
-    let is_quiet = |at: usize| sql.as_bytes()[at..at + QUIET.len()].eq_ignore_ascii_case(QUIET.as_bytes());
-    if (0..(sql.len() + 1).saturating_sub(QUIET.len())).any(is_quiet) {
+    let is_quiet = |at: usize| sql.as_bytes().get(at..at + QUIET.len()).is_some_and(|word| word.eq_ignore_ascii_case(QUIET.as_bytes()));
+    if sql.match_indices('_').any(|(at, _)| is_quiet(at)) {
         return Err(Error::unsupported("the capture cannot be stopped by SQL").with("sql", sql).with_hint("leave _rs_quiet out"));
     }
     Ok(())
