@@ -4,6 +4,7 @@
 //! No capture, no log, no policy: only the translation of values and errors. This module and its children alone name rusqlite.
 
 mod error;
+mod frames;
 pub(crate) mod raw;
 
 use std::path::Path;
@@ -28,7 +29,9 @@ impl Connection {
     /// # Errors
     /// `Unavailable` if the file cannot be opened; `Corrupt` if it is no SQLite file.
     pub fn open(path: &Path) -> Result<Self> {
-        let inner = rusqlite::Connection::open(path).map_err(|e| from_sqlite(&e, "").with("path", path.display()))?;
+        frames::register();
+        let inner = rusqlite::Connection::open_with_flags_and_vfs(path, rusqlite::OpenFlags::default(), frames::VFS)
+            .map_err(|e| from_sqlite(&e, "").with("path", path.display()))?;
         let this = Self { inner };
         this.inner.busy_timeout(BUSY_TIMEOUT).map_err(|e| from_sqlite(&e, ""))?;
         // Where the disk fails in it, SQLite says so only by the mode that it gives, which is then the old one.

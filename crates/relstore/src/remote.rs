@@ -3,6 +3,8 @@
 //! A pump of the store's own ships each commit as soon as it is on the disk, on a thread of its own. Whoever commits waits until it has come
 //! that far; many who wait at once share a segment.
 
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher;
 use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
@@ -34,10 +36,12 @@ impl Remote {
             .build()
             .map_err(|e| Error::unavailable("the thread that ships the log cannot be started").with("ns", ns).with_source(e))?;
         let pump = Pump::new(Arc::clone(db), ns.clone(), Box::new(sink));
+        // Only the pauses between attempts are drawn from it.
+        let seed = BuildHasher::hash_one(&RandomState::new(), ns.as_str());
         let (tell, told) = channel();
         runtime.spawn(async move {
             // Nobody listens any more only if the store was given up meanwhile.
-            let _ = tell.send(pump.start_running(Start::Oldest, Backoff::standard()).await);
+            let _ = tell.send(pump.start_running(Start::Oldest, Backoff::standard(seed)).await);
         });
         let pump = told.recv().unwrap_or_else(|_| Err(Error::internal("the pump did not start")))?;
         Ok(Self { pump: Arc::new(pump), timeout, runtime: Some(runtime) })
