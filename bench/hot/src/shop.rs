@@ -27,6 +27,13 @@ fn scattered(i: usize) -> u64 {
     (i as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(29)
 }
 
+/// The rows in another order than they came in, the same each time.
+pub(crate) fn in_no_order(rows: &[Vec<Value>]) -> impl Iterator<Item = &Vec<Value>> {
+    let mut places: Vec<usize> = (0..rows.len()).collect();
+    places.sort_by_key(|i| scattered(*i ^ 0x5a5a));
+    places.into_iter().map(|i| &rows[i])
+}
+
 /// The key of the `i`th order: not in key order, as ids drawn by programs are not.
 pub(crate) fn order_id(i: usize) -> Value {
     Value::Text(order_key(i))

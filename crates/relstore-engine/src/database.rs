@@ -15,6 +15,7 @@ use crate::lock::WriterLock;
 use crate::log::LogRange;
 use crate::reader::{Reader, Rows, collect};
 use crate::settings::{Durability, Settings};
+use crate::sql::surely_writes;
 use crate::sqlite::{Connection, Parameters};
 use crate::transaction::Transaction;
 use crate::writer::{Committed, Outcome, Writer};
@@ -163,6 +164,9 @@ impl Database {
     /// # Errors
     /// As [`Database::query`] and [`Database::transaction`].
     pub fn execute(&self, sql: &str, params: &[Value]) -> Result<Outcome> {
+        if surely_writes(sql) {
+            return self.execute_writing(sql, params);
+        }
         let mut rows = Vec::new();
         let columns = self.run_reading(sql, params, true, &mut |cells| {
             rows.push(cells.iter().map(|c| c.to_value()).collect());

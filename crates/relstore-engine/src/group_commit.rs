@@ -15,7 +15,7 @@ use relstore_model::{Error, Result, Value};
 
 use crate::database::{Database, explained};
 use crate::reader::{Rows, collect};
-use crate::sql::tokens;
+use crate::sql::surely_writes;
 use crate::sqlite::raw::breaks_deferred_keys;
 use crate::writer::{Committed, Outcome, Writer};
 
@@ -142,7 +142,7 @@ fn run(writer: &Writer, sql: &str, params: &[Value]) -> Result<Outcome> {
 
 /// Runs the jobs in order, together where that is certain to be the same; gives their outcomes, and the last commit if there was one.
 fn run_together(writer: &Writer, jobs: &[Arc<Job>]) -> (Vec<Result<Outcome>>, Option<Committed>) {
-    let is_simple = |job: &Arc<Job>| writer.shadow().is_empty() && is_simple(&job.sql);
+    let is_simple = |job: &Arc<Job>| writer.shadow().is_empty() && surely_writes(&job.sql);
     if jobs.len() > 1
         && jobs.iter().all(is_simple)
         && let Some((outcomes, committed)) = run_group(writer, jobs)
@@ -163,12 +163,6 @@ fn run_together(writer: &Writer, jobs: &[Arc<Job>]) -> (Vec<Result<Outcome>>, Op
 fn merge(last: &mut Option<Committed>, next: Committed) {
     let schema = next.schema.or_else(|| last.take().and_then(|last| last.schema));
     *last = Some(Committed { schema, ..next });
-}
-
-/// Whether the statement can only change rows.
-fn is_simple(sql: &str) -> bool {
-    const SIMPLE: [&str; 5] = ["INSERT", "UPDATE", "DELETE", "REPLACE", "WITH"];
-    tokens(sql).first().is_some_and(|first| SIMPLE.iter().any(|word| first.is_word(sql, word)))
 }
 
 /// Runs all jobs in one SQLite transaction; `None` if they must be run one by one, and nothing happened.

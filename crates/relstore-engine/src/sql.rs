@@ -158,6 +158,15 @@ pub fn trimmed(sql: &str) -> &str {
     &sql[first.start..last]
 }
 
+/// Whether the statement begins with a word that only statements which write rows begin with. One that begins with `WITH`, a comment or white
+/// space may write all the same.
+#[must_use]
+pub fn surely_writes(sql: &str) -> bool {
+    const WORDS: [&str; 4] = ["INSERT", "UPDATE", "DELETE", "REPLACE"];
+    let length = word_length(sql.as_bytes());
+    WORDS.iter().any(|word| sql[..length].eq_ignore_ascii_case(word))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -201,6 +210,24 @@ mod tests {
         assert_eq!(tokens("[e f]")[0].name("[e f]"), "e f");
         for broken in ["'abc", "\"abc", "[abc", "/* abc", "-- abc", "x'", "é'"] {
             let _ = texts(broken);
+        }
+    }
+
+    #[test]
+    fn a_statement_that_writes_is_known_by_its_first_word() {
+        for (sql, wanted) in [
+            ("INSERT INTO t VALUES(1)", true),
+            ("delete from t", true),
+            ("Replace into t VALUES(1)", true),
+            ("UPDATE\tt SET x=1", true),
+            ("INSERTED", false),
+            ("WITH x AS (SELECT 1) DELETE FROM t", false),
+            ("SELECT replace('a', 'b', 'c')", false),
+            (" UPDATE t SET x=1", false),
+            ("é", false),
+            ("", false),
+        ] {
+            assert_eq!(surely_writes(sql), wanted, "{sql}");
         }
     }
 
