@@ -89,8 +89,9 @@ fn measure(workload: &str, rows: usize) -> rusqlite::Result<Rate> {
             many(&db, shop::INSERT_ORDER, &orders, rows)?;
             let update = workload == "update";
             let sql = if update { shop::UPDATE_ORDER } else { shop::DELETE_ORDER };
-            let params: Vec<Vec<Value>> =
-                shop::in_no_order(&orders).map(|o| if update { vec![Value::from("paid"), o[0].clone()] } else { vec![o[0].clone()] }).collect();
+            let params: Vec<Vec<Value>> = shop::in_no_order(&orders)
+                .map(|o| if update { vec![Value::from("paid"), o[0].clone()] } else { vec![o[0].clone()] })
+                .collect();
             let begun = Stopwatch::start();
             many(&db, sql, &params, shop::ROWS_PER_COMMIT)?;
             begun

@@ -39,7 +39,7 @@ impl Database {
     /// # Errors
     /// `Invalid` if the SQL is wrong; `NotFound` for a table or column.
     pub fn explain(&self, sql: &str, params: &[Value]) -> Result<QueryPlan> {
-        let sql = sql::trimmed(sql);
+        let sql = sql::statement(sql)?;
         let text = format!("/*rs*/ EXPLAIN QUERY PLAN {sql}");
         let rows: Vec<(i64, i64, String)> = self
             .with_reader(|reader| {

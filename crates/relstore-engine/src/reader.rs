@@ -48,7 +48,7 @@ impl Reader {
 
     /// Whether the statement writes nothing.
     pub(crate) fn is_read(&self, sql: &str) -> Result<bool> {
-        let sql = sql::trimmed(sql);
+        let sql = sql::statement(sql)?;
         self.shadow_snapshot(|| {
             let plan = (!self.shadow.is_empty()).then(|| self.shadow.plan(sql));
             if plan.as_ref().is_some_and(|p| p.is_bare || !p.reload.is_empty()) {
@@ -89,7 +89,7 @@ impl Reader {
         each: Each<'_>,
         settle: &dyn Fn() -> Result<()>,
     ) -> Result<Option<Vec<String>>> {
-        let sql = sql::trimmed(sql);
+        let sql = sql::statement(sql)?;
         loop {
             let number = self.shadow.tier().settled();
             let is_settled = || Ok(self.shadow.tier().is_at(number) && settle().map(|()| true)?);
@@ -184,7 +184,7 @@ impl Reader {
         if !self.shadow.shows(&self.shadow.cold()) {
             self.show(&self.shadow.cold())?;
         }
-        match self.try_once(sql::trimmed(sql), params, true, each, || Ok(true))? {
+        match self.try_once(sql::statement(sql)?, params, true, each, || Ok(true))? {
             Attempt::Done(columns) => Ok(columns),
             Attempt::Writes | Attempt::Overtaken => Err(crate::database::writes(sql)),
         }

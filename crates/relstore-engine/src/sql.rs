@@ -1,5 +1,7 @@
 //! SQL text as tokens: enough to know what a statement is, without parsing it.
 
+use relstore_model::{Error, Result};
+
 /// What a token is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TokenKind {
@@ -156,6 +158,17 @@ pub fn trimmed(sql: &str) -> &str {
     let Some(first) = tokens.iter().find(|t| t.text(sql) != ";") else { return "" };
     let last = tokens.iter().rfind(|t| t.text(sql) != ";").map_or(first.end, |t| t.end);
     &sql[first.start..last]
+}
+
+/// The statement that `sql` holds, [`trimmed`].
+///
+/// # Errors
+/// `Invalid` if it holds none.
+pub(crate) fn statement(sql: &str) -> Result<&str> {
+    match trimmed(sql) {
+        "" => Err(Error::invalid("there is no statement").with("sql", sql).with_hint("write one, such as SELECT 1")),
+        statement => Ok(statement),
+    }
 }
 
 /// Whether the statement begins with a word that only statements which write rows begin with. One that begins with `WITH`, a comment or white

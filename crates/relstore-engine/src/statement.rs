@@ -20,7 +20,7 @@ pub struct Statement<'a> {
 
 impl<'a> Statement<'a> {
     pub(crate) fn new(writer: &'a Writer, text: &str) -> Result<Self> {
-        let text = sql::trimmed(text);
+        let text = sql::statement(text)?;
         eviction::refuse_quiet(text)?;
         Ok(Self { writer, text: text.to_owned(), held: writer.prepare_held(text)? })
     }

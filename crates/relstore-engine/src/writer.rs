@@ -412,7 +412,7 @@ impl Writer {
 
     /// Runs one user statement in the open transaction and gives each row to `each`; gives columns and changes.
     pub(crate) fn run(&self, text: &str, params: &[Value], each: Each<'_>) -> Result<Outcome> {
-        let text = sql::trimmed(text);
+        let text = sql::statement(text)?;
         self.settle_tier()?;
         if self.shadow.is_empty() {
             return self.run_natively(text, params, each);

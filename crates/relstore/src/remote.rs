@@ -17,11 +17,12 @@ use tokio::runtime::Runtime;
 
 /// Ships one store's commits while it lives.
 pub(crate) struct Remote {
-    pump: Arc<RunningPump>,
+    running: Option<(Runtime, Arc<RunningPump>)>,
     timeout: Duration,
-    // Dropped last, without waiting: the store may be closed from inside of another runtime.
-    runtime: Option<Runtime>,
 }
+
+/// How long a delivery in hand may take when the store is closed.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl Remote {
     /// Starts shipping. A commit that the bucket has not after `timeout` is not acknowledged.
@@ -44,7 +45,7 @@ impl Remote {
             let _ = tell.send(pump.start_running(Start::Oldest, Backoff::standard(seed)).await);
         });
         let pump = told.recv().unwrap_or_else(|_| Err(Error::internal("the pump did not start")))?;
-        Ok(Self { pump: Arc::new(pump), timeout, runtime: Some(runtime) })
+        Ok(Self { running: Some((runtime, Arc::new(pump))), timeout })
     }
 
     /// Waits until the bucket has everything up to `lsn`.
@@ -52,18 +53,18 @@ impl Remote {
     /// # Errors
     /// `Unavailable` if it has not in time: the commit stands on this machine, and is shipped as soon as the bucket takes it.
     pub(crate) fn wait_for(&self, lsn: Lsn) -> Result<()> {
-        let Some(runtime) = &self.runtime else { return Ok(()) };
+        let Some((runtime, pump)) = &self.running else { return Ok(()) };
         let late = |error: Error| {
             error
                 .with("lsn", lsn)
-                .with("in_bucket_lsn", self.pump.status().watermark)
+                .with("in_bucket_lsn", pump.status().watermark)
                 .with_hint("do not commit it again: it is shipped as soon as the bucket answers; see that it does")
         };
         let (tell, told) = channel();
-        let pump = Arc::clone(&self.pump);
+        let waits = Arc::clone(pump);
         runtime.spawn(async move {
             // Nobody listens any more if it took too long.
-            let _ = tell.send(pump.wait_for(lsn).await);
+            let _ = tell.send(waits.wait_for(lsn).await);
         });
         match told.recv_timeout(self.timeout) {
             Ok(Ok(())) => Ok(()),
@@ -71,7 +72,7 @@ impl Remote {
                 Err(late(Error::unavailable("the commit is safe on this machine, and the bucket refuses its segment").with_source(e)))
             }
             Err(RecvTimeoutError::Timeout) => {
-                let last = self.pump.status().last_error.unwrap_or_default();
+                let last = pump.status().last_error.unwrap_or_default();
                 let error = Error::unavailable("the commit is safe on this machine, and not yet in the bucket");
                 Err(late(error.with("timeout_ms", self.timeout.as_millis()).with("last_error", last)))
             }
@@ -82,8 +83,14 @@ impl Remote {
 
 impl Drop for Remote {
     fn drop(&mut self) {
-        if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_background();
+        let Some((runtime, pump)) = self.running.take() else { return };
+        // The store is closed, its lock given back, when this returns. On a thread of its own: a runtime cannot be ended from inside of another.
+        let end = move || {
+            runtime.shutdown_timeout(CLOSE_TIMEOUT);
+            drop(pump);
+        };
+        if let Ok(thread) = std::thread::Builder::new().spawn(end) {
+            let _ = thread.join();
         }
     }
 }
