@@ -39,6 +39,9 @@ fn main() -> Result<()> {
     let sides = [Side { name: "ours", run: ours::run }, Side { name: "bare", run: bare::run }];
     if arguments.first().is_some_and(|a| a == "one") {
         let [_, workload, side, rest @ ..] = arguments.as_slice() else { return Err(Error::invalid("one WORKLOAD ours|bare [ROWS]")) };
+        if workload == "typed reads" {
+            return reads::report(1);
+        }
         let rows = rest.first().and_then(|n| n.parse().ok()).unwrap_or(20_000);
         let side = sides.iter().find(|s| s.name == side).ok_or_else(|| Error::invalid("ours or bare").with("side", side))?;
         println!("{:?}", (side.run)(workload, rows)?);

@@ -151,7 +151,9 @@ pub fn trimmed(sql: &str) -> &str {
     // The common statement begins with a letter: no need to look further.
     let begins_plainly = sql.as_bytes().first().is_some_and(u8::is_ascii_alphabetic);
     let ends_plainly = sql.as_bytes().last().is_some_and(|b| b.is_ascii_alphanumeric() || matches!(b, b')' | b'?' | b'"'));
-    if begins_plainly && ends_plainly && !sql.contains("--") && !sql.contains("/*") {
+    // One byte is looked for much faster than two.
+    let has_comment = || sql.as_bytes().iter().any(|b| matches!(b, b'-' | b'/')) && (sql.contains("--") || sql.contains("/*"));
+    if begins_plainly && ends_plainly && !has_comment() {
         return sql;
     }
     let tokens = tokens(sql);
