@@ -8,7 +8,7 @@ use crate::fragment::Fragment;
 use crate::scope::Nil;
 use crate::table::{FilledBy, Source, Table, TableRef};
 
-/// What stands in `FROM` and in a join: a table, an alias of one, or a query made into one by [`Select::as_table`].
+/// What stands in `FROM` and in a join: a table, an alias of one, or a query made into one by [`Select::as_table`](crate::Select::as_table).
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not stand for a table",
     label = "not a table",
@@ -35,7 +35,7 @@ impl<C: TableRef> FromItem for C {
     }
 }
 
-/// A query as a table: see [`Select::as_table`].
+/// A query as a table: see [`Select::as_table`](crate::Select::as_table).
 #[must_use = "put it into from(…) or a join"]
 pub struct Derived<C> {
     query: Fragment,
@@ -77,7 +77,7 @@ fn append_named<C: TableRef>(out: &mut Fragment, query: Fragment) {
 /// Queries with names, in front of a statement: common table expressions.
 ///
 /// A name is the constant of a table that need not exist: a struct with `#[derive(Table)]` whose fields are the columns of the query, in
-/// order. A query may name itself in a [`Select::union_all`] and is then recursive.
+/// order. A query may name itself in a [`Select::union_all`](crate::Select::union_all) and is then recursive.
 ///
 /// ```
 /// # use relstore_orm::{Executor, Table, Typed, count, gt};
