@@ -25,7 +25,8 @@ impl Default for Retry {
 impl Retry {
     /// Runs `body` until it succeeds, fails for good, or was tried often enough; gives what it gave last. `Conflict` and `Unavailable` are
     /// tried again, whatever else is not. The body must be one that may run again: a whole transaction, with its reads. One that must not
-    /// be applied twice has an id of its own: [`crate::Database::transaction_once`].
+    /// be applied twice has an id of its own: [`crate::Database::transaction_once`]. So must one of a store of durability `remote`, whose
+    /// commit stands even where `Unavailable` says that the bucket does not have it yet.
     ///
     /// # Errors
     /// What `body` gave last.
