@@ -39,9 +39,6 @@ fn main() -> Result<()> {
     let sides = [Side { name: "ours", run: ours::run }, Side { name: "bare", run: bare::run }];
     if arguments.first().is_some_and(|a| a == "one") {
         let [_, workload, side, rest @ ..] = arguments.as_slice() else { return Err(Error::invalid("one WORKLOAD ours|bare [ROWS]")) };
-        if workload == "typed reads" {
-            return reads::report(1);
-        }
         let rows = rest.first().and_then(|n| n.parse().ok()).unwrap_or(20_000);
         let side = sides.iter().find(|s| s.name == side).ok_or_else(|| Error::invalid("ours or bare").with("side", side))?;
         println!("{:?}", (side.run)(workload, rows)?);
@@ -67,10 +64,17 @@ fn main() -> Result<()> {
         let wall = |side: &[Rate]| median(side.iter().map(|r| r.wall).collect());
         println!("{workload:<20} {:>12.0} {:>12.0} {:>7.2} {:>7.2}", wall(ours), wall(theirs), ratio(|r| r.wall), ratio(|r| r.cpu));
     }
-    if only.is_none() {
+    let is_asked = |name: &str| only.is_none_or(|only| only == name);
+    if is_asked("typed reads") {
         reads::report(rounds)?;
+    }
+    if is_asked("group commit") {
         group::report(rounds)?;
+    }
+    if is_asked("subscriber") {
         stores::report_subscriber(rounds)?;
+    }
+    if is_asked("opening") {
         stores::report_opening()?;
     }
     Ok(())

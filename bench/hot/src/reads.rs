@@ -35,7 +35,7 @@ impl Executor for Store {
     }
 
     fn query_held(&self, held: &Held, params: &[ValueRef<'_>], each: &mut dyn FnMut(&[ValueRef<'_>]) -> Result<()>) -> Result<()> {
-        self.0.execute_held(held.sql(), params, each).map(|_| ())
+        self.0.execute_held((held.id(), held.sql()), params, each).map(|_| ())
     }
 }
 

@@ -250,7 +250,11 @@ fn a_kill_repeats_at_most_what_was_not_acknowledged() {
         // What it had printed and we had not read.
         for line in lines.map_while(Result::ok) {
             if let Some(Ok(lsn)) = line.strip_prefix("acknowledged ").map(str::parse) {
-                (acknowledged, seen) = (lsn, seen.max(lsn));
+                acknowledged = lsn;
+            }
+            // It may have been killed between acknowledging what it was given and saying so.
+            if let Some(Ok(lsn)) = line.strip_prefix("given ").and_then(|lsns| lsns.split(' ').next_back()).map(str::parse) {
+                seen = seen.max(lsn);
             }
         }
     }

@@ -26,7 +26,7 @@ pub struct Database {
     path: PathBuf,
     settings: Settings,
     // Closed before the writer: the last connection to close copies the WAL into the file, and one that cannot write cannot.
-    readers: Mutex<Vec<Reader>>,
+    readers: Mutex<Vec<Box<Reader>>>,
     writer: Option<Mutex<Writer>>,
     tier: Arc<Tier>,
     schema: RwLock<Arc<Schema>>,
@@ -192,12 +192,21 @@ impl Database {
         self.write(|writer| Transaction::new(writer).execute_each(sql, params, each))
     }
 
-    /// As [`Database::execute_each`], with borrowed parameters, for statements that are run often. What is known of a statement is kept by its
-    /// text on each connection, so nothing is prepared again.
+    /// As [`Database::execute_each`], with borrowed parameters, for statements that are run often. `id` is the statement's number: the same
+    /// number always comes with the same text. A query is kept prepared under it on each connection, so that a call looks nothing up by its text.
     ///
     /// # Errors
     /// As [`Database::execute_each`].
-    pub fn execute_held(&self, sql: &str, params: &[ValueRef<'_>], each: &mut dyn FnMut(&[ValueRef<'_>]) -> Result<()>) -> Result<Outcome> {
+    pub fn execute_held(
+        &self,
+        (id, sql): (u64, &str),
+        params: &[ValueRef<'_>],
+        each: &mut dyn FnMut(&[ValueRef<'_>]) -> Result<()>,
+    ) -> Result<Outcome> {
+        let held = self.with_reader_mut(|reader| reader.try_held((id, sql), params, each, &|| self.settle()));
+        if let Some(rows_scanned) = held.map_err(|e| explained(e, &self.schema()))? {
+            return Ok(Outcome { rows_scanned, ..Outcome::default() });
+        }
         match self.run_reading(sql, params, false, each) {
             Ok(Some((_, rows_scanned))) => Ok(Outcome { rows_scanned, ..Outcome::default() }),
             Err(e) if e.kind() != ErrorKind::NotFound || self.writer.is_none() => Err(e),
@@ -359,6 +368,11 @@ impl Database {
         Ok(self.writer_mutex()?.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// The disk under the WAL, if this handle writes.
+    pub(crate) fn disk(&self) -> Option<&Disk> {
+        self.disk.as_deref()
+    }
+
     pub(crate) fn queue(&self) -> &Queue {
         &self.queue
     }
@@ -394,8 +408,8 @@ impl Database {
     /// As `with_reader`, for what sets something of the connection; it sets it back.
     pub(crate) fn with_reader_mut<T>(&self, run: impl FnOnce(&mut Reader) -> Result<T>) -> Result<T> {
         let pooled = self.readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let mut reader =
-            pooled.map_or_else(|| Reader::open(&self.path, &self.settings, Arc::clone(&self.tier), self.writer.is_none()), Ok)?;
+        let mut reader = pooled
+            .map_or_else(|| Reader::open(&self.path, &self.settings, Arc::clone(&self.tier), self.writer.is_none()).map(Box::new), Ok)?;
         let result = run(&mut reader);
         let mut readers = self.readers.lock().unwrap_or_else(PoisonError::into_inner);
         if readers.len() < self.settings.readers_idle_max {

@@ -100,6 +100,11 @@ impl Disk {
         }
     }
 
+    /// Whether the WAL is being synced just now.
+    pub(crate) fn is_syncing(&self) -> bool {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).is_syncing
+    }
+
     fn sync(&self, file: &mut Option<wal::File>) -> Result<()> {
         let file = match file {
             Some(file) => file,

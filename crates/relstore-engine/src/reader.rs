@@ -1,6 +1,7 @@
 //! Reading: connections that see a snapshot and cannot write.
 
 use std::cell::Cell;
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -11,6 +12,7 @@ use crate::catalog;
 use crate::eviction::{self, Cold, Shadow, Tier};
 use crate::settings::Settings;
 use crate::sql;
+use crate::sqlite::held::HeldQuery;
 use crate::sqlite::{Connection, Parameters, cell, from_sqlite};
 
 /// The answer of a query.
@@ -24,6 +26,9 @@ pub struct Rows {
 
 /// A connection for reading.
 pub(crate) struct Reader {
+    /// Queries that are held, by their numbers; `None` for a statement that writes. Dropped before the connection.
+    held: HashMap<u64, Option<HeldQuery>>,
+    held_max: usize,
     pub(crate) connection: Connection,
     authorizer: Arc<Authorizer>,
     shadow: Shadow,
@@ -43,7 +48,9 @@ impl Reader {
         connection.inner.set_prepared_statement_cache_capacity(settings.statements_cached);
         let authorizer = Authorizer::install(&mut connection.inner).map_err(|e| from_sqlite(&e, ""))?;
         let shadow = Shadow::install(&connection, tier, None)?;
-        Ok(Self { connection, authorizer, shadow, is_follower, generation: Cell::new(0), rows_scanned: Cell::new(0) })
+        let (generation, rows_scanned) = (Cell::new(0), Cell::new(0));
+        let (held, held_max) = (HashMap::new(), settings.statements_cached);
+        Ok(Self { held, held_max, connection, authorizer, shadow, is_follower, generation, rows_scanned })
     }
 
     /// Whether the statement writes nothing.
@@ -99,6 +106,39 @@ impl Reader {
                 Attempt::Overtaken => {}
             }
         }
+    }
+
+    /// As [`Reader::try_each`], by the query's number, which always comes with this text; gives how many rows it scanned. `None` if it was not
+    /// run, because it writes or for anything else out of the ordinary: `try_each` then says what is so.
+    pub(crate) fn try_held(
+        &mut self,
+        (id, sql): (u64, &str),
+        params: &[ValueRef<'_>],
+        each: Each<'_>,
+        settle: &dyn Fn() -> Result<()>,
+    ) -> Result<Option<u64>> {
+        let tier = self.shadow.tier();
+        // Before it is asked whether anything is cold: so that the answer is the snapshot's.
+        let number = tier.settled();
+        if self.is_follower || !tier.is_empty() || !self.shadow.shows_nothing() || !self.shadow.is_empty() {
+            return Ok(None);
+        }
+        if !self.held.contains_key(&id) {
+            let Ok(statement) = self.prepare(sql::statement(sql)?, sql) else { return Ok(None) };
+            let is_read = statement.readonly();
+            drop(statement);
+            if self.held.len() >= self.held_max {
+                self.held.clear();
+            }
+            self.held.insert(id, if is_read { HeldQuery::prepare(&self.connection.inner, sql) } else { None });
+        }
+        let Some(Some(query)) = self.held.get_mut(&id) else { return Ok(None) };
+        if !query.takes(params) {
+            return Ok(None);
+        }
+        let is_settled = || Ok(tier.is_at(number) && settle().map(|()| true)?);
+        let is_done = query.run(sql, params, each, is_settled).map_err(|e| self.shadow.explain(e))?;
+        Ok(is_done.then(|| query.rows_scanned()))
     }
 
     fn try_once<P: Parameters + ?Sized>(

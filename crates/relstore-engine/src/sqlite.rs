@@ -5,6 +5,7 @@
 
 mod error;
 mod frames;
+pub(crate) mod held;
 pub(crate) mod raw;
 
 use std::path::Path;

@@ -33,6 +33,14 @@ fn readers_see_every_row_once_while_rows_move() {
                         assert_eq!(t.db.query(COUNT, &[]).unwrap().rows, all());
                         let one = t.db.query("SELECT n FROM t WHERE id = 77", &[]).unwrap().rows;
                         assert_eq!(one, [[Value::Integer(1)]]);
+                        let mut held = Vec::new();
+                        let count_held = (1, COUNT);
+                        t.db.execute_held(count_held, &[], &mut |row| {
+                            held.push(row.iter().map(|c| c.to_value()).collect::<Vec<_>>());
+                            Ok(())
+                        })
+                        .unwrap();
+                        assert_eq!(held, all());
                         count += 1;
                     }
                     count
@@ -42,7 +50,7 @@ fn readers_see_every_row_once_while_rows_move() {
         for round in 0..60 {
             t.evict("t", &format!("id % 3 = {}", round % 3)).unwrap();
             t.run(&format!("UPDATE t SET n = 1 WHERE id % 5 = {}", round % 5));
-            if round % 10 == 9 {
+            if round % 5 == 4 {
                 t.db.reload_all("t").unwrap();
             }
         }

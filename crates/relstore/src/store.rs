@@ -252,7 +252,7 @@ impl Executor for RelationalStore {
     }
 
     fn query_held(&self, held: &Held, params: &[ValueRef<'_>], each: &mut dyn FnMut(&[ValueRef<'_>]) -> Result<()>) -> Result<()> {
-        self.db.execute_held(held.sql(), params, each)?;
+        self.db.execute_held((held.id(), held.sql()), params, each)?;
         self.acknowledge_statement(held.sql())
     }
 }
