@@ -35,7 +35,7 @@ impl HeldQuery {
         // for.
         let code = unsafe {
             let flags = ffi::SQLITE_PREPARE_PERSISTENT;
-            ffi::sqlite3_prepare_v3(connection.handle(), sql.as_ptr().cast::<c_char>(), length, flags as u32, &raw mut raw, ptr::null_mut())
+            ffi::sqlite3_prepare_v3(connection.handle(), sql.as_ptr().cast::<c_char>(), length, flags, &raw mut raw, ptr::null_mut())
         };
         let statement = NonNull::new(raw)?;
         // SAFETY: the statement is valid: SQLite gave it, and it is finalized only when this is dropped.
