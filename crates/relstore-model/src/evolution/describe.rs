@@ -1,7 +1,8 @@
 //! A description without a history, as the next version of one.
 
+use super::diff::default_value;
 use crate::schema::{Cell, Column, ColumnId, Table, TableId};
-use crate::{Error, Result, Schema, Value};
+use crate::{Error, Result, Schema};
 
 /// A rename that whoever describes the new shape tells of.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -110,9 +111,8 @@ fn adopted(table: &Table, known: Option<&Table>, id: TableId, version: u32, rena
             None => {
                 let id = next;
                 next = ColumnId(id.0 + 1);
-                let default = table.column_facts(at).and_then(|facts| facts.default.as_ref());
-                let value = default.and_then(|default| default.value(&column.declared)).unwrap_or(Value::Null);
-                let initial_default = if known.is_some() { Cell::from_value(value) } else { None };
+                let value = if known.is_some() { default_value(table, at) } else { None };
+                let initial_default = value.and_then(Cell::from_value);
                 Column { id, added_in: version, initial_default, ..column.clone() }
             }
         }

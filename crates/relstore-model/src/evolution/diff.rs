@@ -6,6 +6,8 @@
 mod column;
 mod promise;
 
+pub(super) use column::default_value;
+
 use serde::Serialize;
 
 use super::rules::{Kind, Rule};

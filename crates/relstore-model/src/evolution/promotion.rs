@@ -2,7 +2,7 @@
 
 use super::rules::Kind;
 use crate::types::ValueType;
-use crate::{Value, ValueRef};
+use crate::{LogicalType, Value, ValueRef};
 
 /// The rule of a column whose type `old` became `new`. `None` if they are the same.
 pub(super) fn rule_of(old: ValueType, new: ValueType) -> Option<Kind> {
@@ -84,5 +84,44 @@ impl Promotion {
             },
             Self::Refused => Err("its type cannot be read as the other"),
         }
+    }
+}
+
+/// The storage class that a column of a `STRICT` table asks of its cells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum StorageClass {
+    Integer,
+    Real,
+    Text,
+    Blob,
+}
+
+impl StorageClass {
+    /// That of a declared type; `None` for `ANY`, which takes all.
+    pub(super) fn of_strict(declared: &str) -> Option<Self> {
+        match declared.to_ascii_uppercase().as_str() {
+            "INT" | "INTEGER" => Some(Self::Integer),
+            "REAL" => Some(Self::Real),
+            "TEXT" => Some(Self::Text),
+            "BLOB" => Some(Self::Blob),
+            _ => None,
+        }
+    }
+
+    pub(super) fn takes(self, cell: ValueRef<'_>) -> bool {
+        match self {
+            Self::Integer => matches!(cell, ValueRef::Integer(_) | ValueRef::Null),
+            Self::Real => LogicalType::Real.fits(cell),
+            Self::Text => matches!(cell, ValueRef::Text(_) | ValueRef::Null),
+            Self::Blob => matches!(cell, ValueRef::Blob(_) | ValueRef::Null),
+        }
+    }
+}
+
+/// Whether SQLite takes the two for equal: a whole float is the integer it is.
+pub(super) fn is_equal(a: &Value, b: &Value) -> bool {
+    match (a, b) {
+        (Value::Integer(i), Value::Real(r)) | (Value::Real(r), Value::Integer(i)) => *i as f64 == *r,
+        (a, b) => a == b,
     }
 }

@@ -3,11 +3,12 @@
 //! A renamed column is found by its id, one that came later has the default it was added with, an integer that became a float is one, and a
 //! dropped column is passed over. A row that cannot be read says why; no cell is ever changed for another.
 
+use super::diff::default_value;
 use super::mode::Resolution;
-use super::promotion::Promotion;
+use super::promotion::{Promotion, StorageClass, is_equal};
 use crate::schema::Cell;
-use crate::types::ValueType;
-use crate::{Column, Error, ErrorKind, LogicalType, Result, Row, Schema, Table, Value, ValueRef};
+use crate::types::{Affinity, ValueType};
+use crate::{Column, Error, ErrorKind, Result, Row, Schema, Table, Value, ValueRef};
 
 /// How rows written under one version of a table are read under another.
 #[derive(Clone, Debug)]
@@ -27,7 +28,7 @@ struct Source {
     /// The reader's values, if it knows no others.
     allowed: Option<Vec<Cell>>,
     /// The storage class that the reader's `STRICT` asks for.
-    strict: Option<Strict>,
+    strict: Option<StorageClass>,
 }
 
 #[derive(Clone, Debug)]
@@ -47,14 +48,6 @@ enum From {
     Computed,
     /// Rows of the writer do not have it, and there is nothing to take in its place.
     Nothing,
-}
-
-#[derive(Clone, Copy, Debug)]
-enum Strict {
-    Integer,
-    Real,
-    Text,
-    Blob,
 }
 
 impl Reading {
@@ -90,7 +83,7 @@ impl Reading {
                 from,
                 is_required: super::diff::is_required(reader, at),
                 allowed: reader.column_facts(at).and_then(|f| f.allowed.clone()),
-                strict: if facts.is_some_and(|f| f.strict) { strict(&column.declared) } else { None },
+                strict: if facts.is_some_and(|f| f.strict) { StorageClass::of_strict(&column.declared) } else { None },
             }
         });
         let columns = sources.collect();
@@ -128,14 +121,14 @@ impl Reading {
 /// What rows have in a column of the reader's that their writer did not have.
 fn fill(table: &Table, at: usize, written: u32, resolution: Resolution) -> From {
     let column = &table.columns[at];
-    let own = table.column_facts(at).and_then(|facts| facts.default.as_ref());
-    let constant = own.and_then(|default| default.value(&column.declared)).filter(|value| *value != Value::Null);
-    let initial = column.initial_default.as_ref().map(Cell::to_value);
+    let has_default = table.column_facts(at).is_some_and(|facts| facts.default.is_some());
+    let constant = default_value(table, at);
+    let initial = column.initial_default.as_ref().map(|cell| Affinity::of(&column.declared).convert(cell.to_value()));
     let value = match resolution {
         Resolution::ById if written < column.added_in => initial.or(constant),
         Resolution::ById => constant.or(initial),
         // The reader's definition says nothing that could be taken for the value: what was recorded stands in where there is a default at all.
-        Resolution::ByName if own.is_some() || table.facts.is_none() => constant.or(initial),
+        Resolution::ByName if has_default || table.facts.is_none() => constant.or(initial),
         Resolution::ByName => None,
     };
     match value {
@@ -145,21 +138,11 @@ fn fill(table: &Table, at: usize, written: u32, resolution: Resolution) -> From 
     }
 }
 
-/// The storage class of a column of a `STRICT` table; `None` for `ANY`.
-fn strict(declared: &str) -> Option<Strict> {
-    match declared.to_ascii_uppercase().as_str() {
-        "INT" | "INTEGER" => Some(Strict::Integer),
-        "REAL" => Some(Strict::Real),
-        "TEXT" => Some(Strict::Text),
-        "BLOB" => Some(Strict::Blob),
-        _ => None,
-    }
-}
-
 impl Source {
     fn cell(&self, cells: &[ValueRef<'_>]) -> Result<Value, &'static str> {
         let value = match &self.from {
-            From::Constant(value) => value.clone(),
+            // What was recorded for such rows is taken as it is: SQLite reads them so, whatever it has come to refuse since.
+            From::Constant(value) => return Ok(value.clone()),
             From::Computed => return Ok(Value::Null),
             From::Nothing => return Err("it needs a value, and the row is from a version without the column"),
             From::Cell { at, initial, promotion, writer, reader } => match cells.get(*at).copied().unwrap_or(initial.as_ref()) {
@@ -170,25 +153,11 @@ impl Source {
         if value == Value::Null {
             return if self.is_required { Err("it needs a value, and the row has NULL") } else { Ok(value) };
         }
-        let is_strict = match self.strict {
-            None => true,
-            Some(Strict::Integer) => matches!(value, Value::Integer(_)),
-            Some(Strict::Real) => LogicalType::Real.fits(value.as_ref()),
-            Some(Strict::Text) => matches!(value, Value::Text(_)),
-            Some(Strict::Blob) => matches!(value, Value::Blob(_)),
-        };
+        let is_strict = self.strict.is_none_or(|class| class.takes(value.as_ref()));
         if !is_strict {
             return Err("its table is STRICT, and the cell is of another storage class");
         }
         let is_allowed = self.allowed.as_ref().is_none_or(|allowed| allowed.iter().any(|cell| is_equal(&cell.to_value(), &value)));
         if is_allowed { Ok(value) } else { Err("it knows no such value") }
-    }
-}
-
-/// Whether SQLite takes the two for equal: a whole float is the integer it is.
-fn is_equal(a: &Value, b: &Value) -> bool {
-    match (a, b) {
-        (Value::Integer(i), Value::Real(r)) | (Value::Real(r), Value::Integer(i)) => *i as f64 == *r,
-        (a, b) => a == b,
     }
 }

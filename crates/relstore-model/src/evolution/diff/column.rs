@@ -1,11 +1,11 @@
 //! What happened to a column.
 
 use super::{Change, is_required};
-use crate::evolution::promotion::rule_of;
+use crate::evolution::promotion::{StorageClass, is_equal, rule_of};
 use crate::evolution::rules::Kind;
 use crate::schema::{Cell, DefaultExpression, Expression, UniquePart};
 use crate::types::ValueType;
-use crate::{Column, Table};
+use crate::{Column, Table, Value};
 
 fn is_generated(column: &Column) -> bool {
     column.is_virtual || column.is_computed
@@ -15,13 +15,22 @@ fn default(table: &Table, at: usize) -> Option<&DefaultExpression> {
     table.column_facts(at).and_then(|facts| facts.default.as_ref())
 }
 
-/// The default, if rows get a value from it that is not NULL; `Some(false)` if it is no constant.
+/// The value that a row gets where none is given: of a default that is constant, is not NULL, and that the column itself does not refuse.
+pub(in crate::evolution) fn default_value(table: &Table, at: usize) -> Option<Value> {
+    let column = &table.columns[at];
+    let value = default(table, at)?.value(&column.declared).filter(|value| *value != Value::Null)?;
+    let allowed = table.column_facts(at).and_then(|facts| facts.allowed.as_ref());
+    let is_allowed = allowed.is_none_or(|allowed| allowed.iter().any(|cell| is_equal(&cell.to_value(), &value)));
+    let is_strict = table.facts.as_ref().is_some_and(|facts| facts.strict);
+    let fits = !is_strict || StorageClass::of_strict(&column.declared).is_none_or(|class| class.takes(value.as_ref()));
+    (is_allowed && fits).then_some(value)
+}
+
+/// Whether rows get a value that is not NULL from the default; `Some(false)` if it is not the same for all, or one that the column refuses.
 fn gives_value(table: &Table, at: usize) -> Option<bool> {
-    let default = default(table, at)?;
-    match default.value(&table.columns[at].declared) {
-        Some(crate::Value::Null) => None,
-        Some(_) => Some(true),
-        None => Some(false),
+    match default(table, at)?.value(&table.columns[at].declared) {
+        Some(Value::Null) => None,
+        _ => Some(default_value(table, at).is_some()),
     }
 }
 
@@ -84,7 +93,18 @@ pub(super) fn changed((old, before): (&Table, usize), (new, after): (&Table, usi
         (true, false) => push(Kind::Transform, "a computed column becomes one of values".to_owned()),
     }
     let is_in_key = old.primary_key.contains(&before) && new.primary_key.contains(&after);
-    if let Some(kind) = rule_of(ValueType::of(was), ValueType::of(is)) {
+    let (old_type, new_type) = (ValueType::of(was), ValueType::of(is));
+    let fit = |table: &Table, at: usize, other: ValueType| {
+        let allowed = table.column_facts(at).and_then(|facts| facts.allowed.as_ref());
+        allowed.is_some_and(|allowed| allowed.iter().all(|cell| other.fits(cell.to_value().as_ref())))
+    };
+    // A narrower type that has room for every value the other side allows is none.
+    let is_narrower = |kind: &Kind| match kind {
+        Kind::WidenInteger | Kind::WidenFloat | Kind::WidenDecimal | Kind::Lengthen => !fit(new, after, old_type),
+        Kind::NarrowInteger | Kind::NarrowFloat | Kind::NarrowDecimal | Kind::Shorten => !fit(old, before, new_type),
+        _ => true,
+    };
+    if let Some(kind) = rule_of(old_type, new_type).filter(is_narrower) {
         let kind = match kind {
             Kind::WidenInteger if is_in_key => Kind::WidenKey,
             _ if is_in_key => Kind::ChangeKey,
@@ -132,8 +152,8 @@ fn allowed(old: Option<&[Cell]>, new: Option<&[Cell]>) -> Option<(Kind, String)>
         cells
             .iter()
             .map(|c| match c.to_value() {
-                crate::Value::Text(t) => t,
-                crate::Value::Integer(i) => i.to_string(),
+                Value::Text(t) => t,
+                Value::Integer(i) => i.to_string(),
                 other => format!("{other:?}"),
             })
             .collect::<Vec<_>>()
