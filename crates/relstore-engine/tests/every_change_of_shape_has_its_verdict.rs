@@ -1,10 +1,11 @@
 //! The golden table: each of the 45 rules by real schemas under each of the seven modes, in the words and letters the rules were decided in.
+#![allow(clippy::unwrap_used, reason = "tests")]
 
 mod evolution_support;
 
 use std::collections::BTreeSet;
 
-use evolution_support::{history, letter, letters, plain};
+use evolution_support::{Renamed, history, letter, letters, plain};
 use relstore_engine::schema_of;
 use relstore_model::Schema;
 use relstore_model::evolution::{Code, ConstraintPolicy, Edit, Mode, Profile, Resolution, SchemaEvolution, Severity};
@@ -156,7 +157,7 @@ const TABLE: &[Row] = &[
 ];
 
 /// The statements of a cell of the table, and its renames.
-fn parse(cell: &str) -> (String, Vec<(&str, &str, &str)>) {
+fn parse(cell: &str) -> (String, Vec<Renamed<'_>>) {
     let (sql, renames) = cell.split_once('|').unwrap_or((cell, ""));
     let mut words = renames.split_whitespace();
     let mut out = Vec::new();
@@ -406,6 +407,10 @@ fn a_single_change_gets_the_verdict_of_the_schema_it_makes() {
     assert_eq!(check(Mode::Forward, widen), ("✗", found(Code::TypeWidened, "users.age")));
     let tighten = r#"{"type":"MODIFY_COLUMN","table":"users","column":"age","changes":{"nullable":false}}"#;
     assert_eq!(check(Mode::Backward, tighten), ("✗", found(Code::NullabilityTightened, "users.age")));
+    let family = schema_of("CREATE TABLE p(a INTEGER PRIMARY KEY, b UNIQUE); CREATE TABLE c(x REFERENCES p(b));").unwrap();
+    let rename = Edit::RenameColumn { table: "P".into(), from: "b".into(), to: "z".into() };
+    let report = SchemaEvolution::new(Mode::Backward).constraints(ConstraintPolicy::Enforce).check_edit(&[family], &rename).unwrap();
+    assert_eq!(report.findings, [], "references follow a rename");
     let missing = Edit::DropColumn { table: "users".into(), column: "nmae".into() };
     let error = SchemaEvolution::new(Mode::Full).check_edit(&[v1], &missing).unwrap_err();
     assert_eq!(error.hint(), Some("did you mean name?"));

@@ -5,9 +5,12 @@ use relstore_engine::schema_of;
 use relstore_model::Schema;
 use relstore_model::evolution::{Mode, Rename, Report, SchemaEvolution, described};
 
+/// A rename into a version: the table, the name before, the name after.
+pub type Renamed<'a> = (&'a str, &'a str, &'a str);
+
 /// Versions of one history from the statements of each, told apart by names and the renames into each: `("t", "from", "to")` for a column,
 /// `("", "from", "to")` for a table.
-pub fn history(versions: &[(&str, &[(&str, &str, &str)])]) -> Vec<Schema> {
+pub fn history(versions: &[(&str, &[Renamed<'_>])]) -> Vec<Schema> {
     let mut out: Vec<Schema> = Vec::new();
     for (sql, renames) in versions {
         let shape = schema_of(sql).unwrap_or_else(|e| panic!("{sql}: {e:?}"));

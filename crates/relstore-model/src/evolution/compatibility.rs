@@ -166,13 +166,10 @@ impl SchemaEvolution {
     }
 
     fn add_partitions(&self, changes: &mut Vec<Change>) {
-        let touches = |kind: Kind| {
-            let is_drop = matches!(kind, Kind::DropNullable | Kind::DropDefaulted | Kind::DropRequired | Kind::DropGenerated);
-            let first_type = Kind::WidenInteger as usize;
-            is_drop || kind == Kind::LogicalMode || (first_type..=Kind::Shorten as usize).contains(&(kind as usize))
-        };
+        // The drops, the changes of type, and those of what a type means.
+        let touches = |row: u8| matches!(row, 6..=8 | 12..=20 | 43);
         let is_partition = |change: &Change| self.partitions.iter().any(|path| path.eq_ignore_ascii_case(&change.path()));
-        let found = changes.iter().filter(|change| touches(change.rule.kind) && is_partition(change));
+        let found = changes.iter().filter(|change| touches(change.rule.row) && is_partition(change));
         let more: Vec<Change> = found.map(|change| Change { rule: Kind::PartitionColumn.rule(), ..change.clone() }).collect();
         changes.extend(more);
     }

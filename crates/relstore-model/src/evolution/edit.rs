@@ -71,6 +71,9 @@ pub struct ColumnChanges {
     pub default: Option<Option<String>>,
 }
 
+/// How the fields of one kind of change are read.
+type Read = fn(&Map<String, Json>) -> Result<Edit>;
+
 const TYPES: [&str; 4] = ["ADD_COLUMN", "DROP_COLUMN", "RENAME_COLUMN", "MODIFY_COLUMN"];
 
 impl Edit {
@@ -81,7 +84,7 @@ impl Edit {
     pub fn from_json(json: &Json) -> Result<Self> {
         let fields = object(json, "the change")?;
         let kind = text(fields, "", "type")?;
-        let (known, read): (&[&str], fn(&Map<String, Json>) -> Result<Self>) = match kind.as_str() {
+        let (known, read): (&[&str], Read) = match kind.as_str() {
             "ADD_COLUMN" => (&["type", "table", "column"], |f| {
                 let column = object(field(f, "", "column", "an object with name and type")?, "column")?;
                 only(column, "column.", &["name", "type", "nullable", "default"])?;
@@ -142,6 +145,13 @@ impl Edit {
         let mut new = Schema { version: schema.version + 1, ..schema.clone() };
         for table in new.tables.iter_mut().filter(|t| t.id == id) {
             self.apply_to(table, schema.version + 1)?;
+        }
+        if let Self::RenameColumn { from, to, .. } = self {
+            let keys = new.tables.iter_mut().filter_map(|t| t.facts.as_mut()).flat_map(|facts| &mut facts.foreign_keys);
+            let to_table = keys.filter(|key| key.parent.eq_ignore_ascii_case(name));
+            for column in to_table.flat_map(|key| &mut key.parent_columns).filter(|c| c.eq_ignore_ascii_case(from)) {
+                column.clone_from(to);
+            }
         }
         Ok(new)
     }

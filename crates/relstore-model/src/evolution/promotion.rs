@@ -4,37 +4,56 @@ use super::rules::Kind;
 use crate::types::ValueType;
 use crate::{LogicalType, Value, ValueRef};
 
-/// The rule of a column whose type `old` became `new`. `None` if they are the same.
-pub(super) fn rule_of(old: ValueType, new: ValueType) -> Option<Kind> {
+/// How the values of two types stand to each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fit {
+    /// Every value of the old type is one of the new, in the same form.
+    Wider,
+    /// Every value of the new type is one of the old, in the same form.
+    Narrower,
+    /// Integers became floats.
+    IntegerToReal,
+    /// Floats became integers.
+    RealToInteger,
+    /// A value of the one is none of the other, or means something else there.
+    Apart,
+}
+
+/// The rule of a column whose type `old` became `new`, and how they stand to each other. `None` if they are the same.
+pub(super) fn rule_of(old: ValueType, new: ValueType) -> Option<(Kind, Fit)> {
     use ValueType::{Any, Blob, Boolean, Decimal, Float32, Float64, Int32, Int64, Json, Text, Timestamp, TimestampMs};
+    if old == new {
+        return None;
+    }
     Some(match (old, new) {
-        _ if old == new => return None,
-        (Int32, Int64) => Kind::WidenInteger,
-        (Int64, Int32) => Kind::NarrowInteger,
-        (Int32, Float64) => Kind::Int32ToReal,
-        (Float64, Int32) => Kind::RealToInt32,
+        (Int32, Int64) => (Kind::WidenInteger, Fit::Wider),
+        (Int64, Int32) => (Kind::NarrowInteger, Fit::Narrower),
+        (Int32, Float64) => (Kind::Int32ToReal, Fit::IntegerToReal),
+        (Float64, Int32) => (Kind::RealToInt32, Fit::RealToInteger),
         // A float of 32 bits holds whole numbers to 2^24 alone.
-        (Int64, Float64 | Float32) | (Int32, Float32) => Kind::Int64ToReal,
-        (Float64 | Float32, Int64) | (Float32, Int32) => Kind::RealToInt64,
-        (Float32, Float64) => Kind::WidenFloat,
-        (Float64, Float32) => Kind::NarrowFloat,
+        (Int64, Float64 | Float32) | (Int32, Float32) => (Kind::Int64ToReal, Fit::IntegerToReal),
+        (Float64 | Float32, Int64) | (Float32, Int32) => (Kind::RealToInt64, Fit::RealToInteger),
+        (Float32, Float64) => (Kind::WidenFloat, Fit::Wider),
+        (Float64, Float32) => (Kind::NarrowFloat, Fit::Narrower),
         (Decimal { precision: from, scale }, Decimal { precision: to, scale: new_scale }) => match (scale == new_scale, from < to) {
-            (true, true) => Kind::WidenDecimal,
-            (true, false) => Kind::NarrowDecimal,
-            (false, _) => Kind::ScaleDecimal,
+            (true, true) => (Kind::WidenDecimal, Fit::Wider),
+            (true, false) => (Kind::NarrowDecimal, Fit::Narrower),
+            (false, _) => (Kind::ScaleDecimal, Fit::Apart),
         },
         (Text { length_max: old }, Text { length_max: new }) => match (old, new) {
-            (Some(old), Some(new)) if new < old => Kind::Shorten,
-            (None, Some(_)) => Kind::Shorten,
-            (Some(_) | None, Some(_) | None) => Kind::Lengthen,
+            (Some(old), Some(new)) if new < old => (Kind::Shorten, Fit::Narrower),
+            (None, Some(_)) => (Kind::Shorten, Fit::Narrower),
+            (Some(_) | None, Some(_) | None) => (Kind::Lengthen, Fit::Wider),
         },
-        (Text { .. } | Json, Blob) | (Blob, Text { .. } | Json) => Kind::TextBlob,
-        (Text { .. }, Json) | (Json, Text { .. }) => Kind::LogicalMode,
-        (Int32 | Int64 | Boolean | Timestamp | TimestampMs, Int32 | Int64 | Boolean | Timestamp | TimestampMs) => Kind::LogicalMode,
+        (Text { .. } | Json, Blob) | (Blob, Text { .. } | Json) => (Kind::TextBlob, Fit::Apart),
+        (Text { .. }, Json) | (Json, Text { .. }) => (Kind::LogicalMode, Fit::Apart),
+        (Int32 | Int64 | Boolean | Timestamp | TimestampMs, Int32 | Int64 | Boolean | Timestamp | TimestampMs) => {
+            (Kind::LogicalMode, Fit::Apart)
+        }
         (
             Int32 | Int64 | Float32 | Float64 | Decimal { .. } | Text { .. } | Blob | Boolean | Timestamp | TimestampMs | Json | Any,
             Int32 | Int64 | Float32 | Float64 | Decimal { .. } | Text { .. } | Blob | Boolean | Timestamp | TimestampMs | Json | Any,
-        ) => Kind::Unpromotable,
+        ) => (Kind::Unpromotable, Fit::Apart),
     })
 }
 
@@ -53,20 +72,11 @@ pub(super) enum Promotion {
 
 impl Promotion {
     pub(super) fn between(writer: ValueType, reader: ValueType) -> Self {
-        match rule_of(writer, reader) {
+        match rule_of(writer, reader).map(|(_, fit)| fit) {
             None => Self::Same,
-            Some(
-                Kind::WidenInteger
-                | Kind::NarrowInteger
-                | Kind::WidenFloat
-                | Kind::NarrowFloat
-                | Kind::WidenDecimal
-                | Kind::NarrowDecimal
-                | Kind::Lengthen
-                | Kind::Shorten,
-            ) => Self::Checked,
-            Some(Kind::Int32ToReal | Kind::Int64ToReal) => Self::IntegerToReal,
-            Some(_) => Self::Refused,
+            Some(Fit::Wider | Fit::Narrower) => Self::Checked,
+            Some(Fit::IntegerToReal) => Self::IntegerToReal,
+            Some(Fit::RealToInteger | Fit::Apart) => Self::Refused,
         }
     }
 

@@ -1,7 +1,7 @@
 //! What happened to a column.
 
 use super::{Change, is_required};
-use crate::evolution::promotion::{StorageClass, is_equal, rule_of};
+use crate::evolution::promotion::{Fit, StorageClass, is_equal, rule_of};
 use crate::evolution::rules::Kind;
 use crate::schema::{Cell, DefaultExpression, Expression, UniquePart};
 use crate::types::ValueType;
@@ -99,16 +99,16 @@ pub(super) fn changed((old, before): (&Table, usize), (new, after): (&Table, usi
         allowed.is_some_and(|allowed| allowed.iter().all(|cell| other.fits(cell.to_value().as_ref())))
     };
     // A narrower type that has room for every value the other side allows is none.
-    let is_narrower = |kind: &Kind| match kind {
-        Kind::WidenInteger | Kind::WidenFloat | Kind::WidenDecimal | Kind::Lengthen => !fit(new, after, old_type),
-        Kind::NarrowInteger | Kind::NarrowFloat | Kind::NarrowDecimal | Kind::Shorten => !fit(old, before, new_type),
-        _ => true,
+    let bears = |fit_of_types: Fit| match fit_of_types {
+        Fit::Wider => !fit(new, after, old_type),
+        Fit::Narrower => !fit(old, before, new_type),
+        Fit::IntegerToReal | Fit::RealToInteger | Fit::Apart => true,
     };
-    if let Some(kind) = rule_of(old_type, new_type).filter(is_narrower) {
-        let kind = match kind {
-            Kind::WidenInteger if is_in_key => Kind::WidenKey,
-            _ if is_in_key => Kind::ChangeKey,
-            kind => kind,
+    if let Some((kind, _)) = rule_of(old_type, new_type).filter(|(_, fit)| bears(*fit)) {
+        let kind = match (is_in_key, kind == Kind::WidenInteger) {
+            (false, _) => kind,
+            (true, true) => Kind::WidenKey,
+            (true, false) => Kind::ChangeKey,
         };
         let name = |declared: &str| if declared.is_empty() { "no type".to_owned() } else { declared.to_owned() };
         push(kind, format!("{} becomes {}", name(&was.declared), name(&is.declared)));
