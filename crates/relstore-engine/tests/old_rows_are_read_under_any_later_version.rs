@@ -3,11 +3,13 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod common;
+mod evolution_support;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use common::{open, script, store};
+use evolution_support::plain;
 use relstore_engine::sqlite::Connection;
 use relstore_model::change::codec::unpack;
 use relstore_model::evolution::{Mode, Reading, Resolution, SchemaEvolution};
@@ -84,6 +86,33 @@ fn the_log_read_under_the_newest_version_is_what_the_store_holds() {
         assert_eq!(read, rows, "RELSTORE_SEED={seed} {}", s.db.schema().tables[0].sql);
     }
     assert_eq!(refused, 0);
+}
+
+#[test]
+fn a_row_that_cannot_be_read_says_why_and_one_that_is_computed_says_where() {
+    let versions = plain(&[
+        "CREATE TABLE t(id INTEGER PRIMARY KEY, a TEXT, b INTEGER, c TEXT)",
+        "CREATE TABLE t(id INTEGER PRIMARY KEY, a TEXT NOT NULL, b INT, c TEXT CHECK (c IN ('x')), d TEXT AS (a || c) STORED)",
+    ]);
+    let reading = Reading::new(&versions[0], &versions[1], versions[0].tables[0].id, Resolution::ById).unwrap();
+    let read = |a: Value, b: Value, c: Value| reading.row(&[ValueRef::Integer(1), a.as_ref(), b.as_ref(), c.as_ref()]);
+    assert_eq!(reading.computed().collect::<Vec<_>>(), [4]);
+    let row = read("a".into(), Value::Integer(2), "x".into()).unwrap();
+    assert_eq!(row, [Value::Integer(1), "a".into(), Value::Integer(2), "x".into(), Value::Null]);
+    for (cells, column, why) in [
+        ((Value::Null, Value::Null, Value::Null), "a", "it needs a value, and the row has NULL"),
+        (("a".into(), Value::Integer(1 << 40), Value::Null), "b", "its type has no room for the value"),
+        (("a".into(), Value::Null, "y".into()), "c", "it knows no such value"),
+    ] {
+        let error = read(cells.0, cells.1, cells.2).unwrap_err();
+        assert_eq!(error.kind(), relstore_model::ErrorKind::Incompatible);
+        let wanted = format!("a row cannot be read under another version: {why} (table: t, column: {column}, written: 1, read: 2)");
+        assert_eq!(error.to_string(), wanted);
+    }
+    let error = reading.row(&[ValueRef::Null; 5]).unwrap_err();
+    assert_eq!(error.kind(), relstore_model::ErrorKind::Corrupt);
+    let error = Reading::new(&versions[0], &Schema::default(), versions[0].tables[0].id, Resolution::ById).unwrap_err();
+    assert_eq!(error.kind(), relstore_model::ErrorKind::NotFound);
 }
 
 #[test]

@@ -8,16 +8,13 @@ mod promise;
 
 pub(super) use column::default_value;
 
-use serde::Serialize;
-
 use super::rules::{Kind, Rule};
 use crate::{Column, ColumnId, Schema, Table};
 
 /// One thing that happened.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Change {
     /// The rule that speaks of it.
-    #[serde(skip)]
     pub rule: &'static Rule,
     /// The table's name, as the newer schema has it where it has it. Empty for views.
     pub table: String,

@@ -50,7 +50,10 @@ impl Affinity {
             },
             (Self::Integer | Self::Numeric, Value::Text(t)) => number(&t).map_or(Value::Text(t), whole),
             (Self::Integer | Self::Numeric, real @ Value::Real(_)) => whole(real),
-            (_, value) => value,
+            (
+                Self::Integer | Self::Text | Self::Blob | Self::Real | Self::Numeric,
+                value @ (Value::Null | Value::Integer(_) | Value::Real(_) | Value::Text(_) | Value::Blob(_)),
+            ) => value,
         }
     }
 }

@@ -25,6 +25,12 @@ pub(super) fn changed((old_schema, old): (&Schema, &Table), (new_schema, new): (
     for unique in came {
         push(Kind::AddUnique, format!("UNIQUE ({}) is added", parts(new, unique)));
     }
+    for unique in &has.unique {
+        let before = had.unique.iter().find(|known| same_unique(old, known, new, unique));
+        if before.is_some_and(|known| compares_otherwise((old, known), (new, unique))) {
+            push(Kind::CollationOfKey, format!("UNIQUE ({}) compares otherwise", parts(new, unique)));
+        }
+    }
     references((old_schema, old, had), (new_schema, new, has), &mut push);
     let (gone, came) = apart(&had.checks, &has.checks, |a, b| same_expression(old, Some(a), new, Some(b)));
     for check in gone {
@@ -63,6 +69,27 @@ fn same_unique(old: &Table, a: &Unique, new: &Table, b: &Unique) -> bool {
     };
     let (gone, came) = apart(&a.parts, &b.parts, is_same);
     gone.is_empty() && came.is_empty() && same_expression(old, a.condition.as_ref(), new, b.condition.as_ref())
+}
+
+/// Whether an index has another collation than it had, where its columns have the ones they had.
+fn compares_otherwise((old, was): (&Table, &Unique), (new, is): (&Table, &Unique)) -> bool {
+    let own = |table: &Table, at: usize| {
+        let collation = table.column_facts(at).and_then(|facts| facts.collation.as_deref()).unwrap_or("BINARY");
+        collation.to_ascii_uppercase()
+    };
+    let columns = |unique: &Unique| -> Vec<(usize, String)> {
+        let column = |part: &UniquePart| match part {
+            UniquePart::Column(at, collation) => Some((*at, collation.clone())),
+            UniquePart::Expression(_) => None,
+        };
+        unique.parts.iter().filter_map(column).collect()
+    };
+    let before = columns(was);
+    columns(is).iter().any(|(at, collation)| {
+        let id = new.columns[*at].id;
+        let known = before.iter().find(|(before, _)| old.columns[*before].id == id);
+        known.is_some_and(|(before, was)| was != collation && own(old, *before) == own(new, *at))
+    })
 }
 
 fn parts(table: &Table, unique: &Unique) -> String {
