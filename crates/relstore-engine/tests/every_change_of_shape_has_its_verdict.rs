@@ -1,4 +1,5 @@
-//! The golden table: each of the 45 rules by real schemas under each of the seven modes, in the words and letters the rules were decided in.
+//! The golden table: each of the 45 rules by real schemas under each of the seven modes, in the words and letters the rules were decided
+//! in.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod evolution_support;
@@ -205,7 +206,8 @@ fn every_row_has_its_letters_under_every_mode() {
         let beside = format!("{before} {ELSEWHERE}");
         let two = history(&[(&before, &[]), (&beside, &[]), (&format!("{after} {ELSEWHERE}"), &renames)]);
         check(&two[..2], &two[2], twice(&wanted));
-        // The change was made one version ago: only a transitive mode sees it, and sees it whole. What a step alone can tell is settled by then.
+        // The change was made one version ago: only a transitive mode sees it, and sees it whole. What a step alone can tell is settled by
+        // then.
         if matches!(row, 11 | 42) || change.contains("no rename") {
             continue;
         }
@@ -250,8 +252,8 @@ fn row_5_a_recorded_initial_constant_lets_the_column_be_read() {
     assert_eq!(letters(&versions[..1], &versions[1], |e| e), "✓w ✓w ✓ ✓ ✓w ✓w");
 }
 
-/// Confluent's vectors of AvroCompatibilityTest, as tables. A field is a column; the union with null is a nullable column. A union of two types that
-/// are not null is no column of SQL, so its two vectors are not here.
+/// Confluent's vectors of AvroCompatibilityTest, as tables. A field is a column; the union with null is a nullable column. A union of two
+/// types that are not null is no column of SQL, so its two vectors are not here.
 mod confluent {
     use super::*;
 

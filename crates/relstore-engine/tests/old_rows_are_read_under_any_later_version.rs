@@ -1,5 +1,5 @@
-//! What the log has of a row, under whatever version it was written, reads under the newest one as the store itself has the row. `RELSTORE_SEED=n`
-//! runs one seed again.
+//! What the log has of a row, under whatever version it was written, reads under the newest one as the store itself has the row.
+//! `RELSTORE_SEED=n` runs one seed again.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod common;

@@ -1,5 +1,5 @@
-//! Random changes of shape, and random rows that SQLite itself takes under the writer's: what a verdict allows, the reader decodes, every row of
-//! it; what it refuses because of decoding has a row that shows why. `RELSTORE_SEED=n` runs one seed again.
+//! Random changes of shape, and random rows that SQLite itself takes under the writer's: what a verdict allows, the reader decodes, every
+//! row of it; what it refuses because of decoding has a row that shows why. `RELSTORE_SEED=n` runs one seed again.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod evolution_support;

@@ -104,8 +104,8 @@ impl SchemaEvolution {
 
     /// Whether `new` may follow `versions`: those of one history, whose ids `new` has, the oldest first.
     ///
-    /// A mode that is not transitive looks at the last of them; a name that a dropped column had is looked for in all. Nothing is refused if there
-    /// is no version.
+    /// A mode that is not transitive looks at the last of them; a name that a dropped column had is looked for in all. Nothing is refused
+    /// if there is no version.
     #[must_use]
     pub fn check<S: Borrow<Schema>>(&self, versions: &[S], new: &Schema) -> Report {
         let mut report = Report { mode: self.mode, findings: Vec::new(), old_sql: Vec::new(), hint: self.hint() };
@@ -132,8 +132,8 @@ impl SchemaEvolution {
         report
     }
 
-    /// Whether the shape that `description` has may follow `versions`. Its tables and columns are known by their names, or by the renames that were
-    /// told; its ids do not matter.
+    /// Whether the shape that `description` has may follow `versions`. Its tables and columns are known by their names, or by the renames
+    /// that were told; its ids do not matter.
     ///
     /// # Errors
     /// `Invalid` if a rename that was told is of what is not there.

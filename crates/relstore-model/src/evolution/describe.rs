@@ -16,7 +16,8 @@ pub struct Rename {
 }
 
 /// The version after `last` that `described` is: its tables and columns are those of `last` that have their names, or had the name that a
-/// rename says; all others are new, and get ids that were never given. A new column's rows from before it have its default, if that is constant.
+/// rename says; all others are new, and get ids that were never given. A new column's rows from before it have its default, if that is
+/// constant.
 ///
 /// # Errors
 /// `Invalid` if a rename is of a table or column that the description or `last` does not have.

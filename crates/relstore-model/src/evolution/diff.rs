@@ -40,8 +40,8 @@ impl Change {
     }
 }
 
-/// What happened from `old` to `new`, two versions of one history: by the tables' ids, and in each the columns as the newer one has them, those
-/// that are gone last.
+/// What happened from `old` to `new`, two versions of one history: by the tables' ids, and in each the columns as the newer one has them,
+/// those that are gone last.
 #[must_use]
 pub fn diff(old: &Schema, new: &Schema) -> Vec<Change> {
     let mut out = Vec::new();
@@ -103,9 +103,9 @@ pub(super) fn is_required(table: &Table, at: usize) -> bool {
     table.columns[at].not_null || table.rowid_alias() == Some(at)
 }
 
-/// What may have been a rename, or a move of values between columns, and was not written as one: a column or table that is gone, and another that
-/// came, in one step from `old` to `new`. No reader can tell, so whoever makes the change must: `is_dropped` says which (`users`, `users.name`)
-/// are known to be gone for good.
+/// What may have been a rename, or a move of values between columns, and was not written as one: a column or table that is gone, and
+/// another that came, in one step from `old` to `new`. No reader can tell, so whoever makes the change must: `is_dropped` says which
+/// (`users`, `users.name`) are known to be gone for good.
 pub(super) fn unrecorded(old: &Schema, new: &Schema, is_dropped: impl Fn(&str, Option<&str>) -> bool) -> Vec<Change> {
     let mut out = Vec::new();
     for before in old.tables.iter().filter(|t| new.by_id(t.id).is_none() && !is_dropped(&t.name, None)) {

@@ -183,8 +183,8 @@ impl Profile {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Resolution {
-    /// By its name. A newer schema knows the names that its columns had; an older one cannot know those to come. What a missing column holds is
-    /// what the reader's own definition says.
+    /// By its name. A newer schema knows the names that its columns had; an older one cannot know those to come. What a missing column
+    /// holds is what the reader's own definition says.
     #[default]
     ByName,
     /// By its lasting id, with the default it had when it was added.

@@ -80,7 +80,8 @@ impl Promotion {
         }
     }
 
-    /// The cell as the reader has it; why not otherwise. A cell that is none of the writer's type either (SQLite lets it in) is given as it is.
+    /// The cell as the reader has it; why not otherwise. A cell that is none of the writer's type either (SQLite lets it in) is given as it
+    /// is.
     pub(super) fn read(self, cell: ValueRef<'_>, writer: ValueType, reader: ValueType) -> Result<Value, &'static str> {
         let is_misfit = || !writer.fits(cell);
         match self {

@@ -53,8 +53,8 @@ enum From {
 impl Reading {
     /// Rows of `written`'s table of `read_table`'s id, read as `read` has that table.
     ///
-    /// Under [`Resolution::ById`] columns are found by their ids. Under [`Resolution::ByName`] a newer reader finds them by id too, as it knows the
-    /// names they had, and an older one by name; a column that is missing is what the reader's own default says.
+    /// Under [`Resolution::ById`] columns are found by their ids. Under [`Resolution::ByName`] a newer reader finds them by id too, as it
+    /// knows the names they had, and an older one by name; a column that is missing is what the reader's own default says.
     ///
     /// # Errors
     /// `NotFound` if either version does not have the table.
@@ -90,12 +90,13 @@ impl Reading {
         Ok(Self { table: reader.name.clone(), written: (written.version, writer.stored_columns().count()), read: read.version, columns })
     }
 
-    /// The row as the reader has it: the cells of the reader's stored columns, in order, from those of the writer's. A column that the reader
-    /// computes is NULL here: [`Reading::computed`] says which.
+    /// The row as the reader has it: the cells of the reader's stored columns, in order, from those of the writer's. A column that the
+    /// reader computes is NULL here: [`Reading::computed`] says which.
     ///
     /// # Errors
-    /// `Incompatible` if the reader cannot have the row, with the column and why; `Corrupt` if the row has more cells than the writer's table has
-    /// columns. One with fewer lacks the last ones: SQLite did not write it again when they were added, and it has their initial defaults.
+    /// `Incompatible` if the reader cannot have the row, with the column and why; `Corrupt` if the row has more cells than the writer's
+    /// table has columns. One with fewer lacks the last ones: SQLite did not write it again when they were added, and it has their initial
+    /// defaults.
     pub fn row(&self, cells: &[ValueRef<'_>]) -> Result<Row> {
         if cells.len() > self.written.1 {
             return Err(Error::corrupt("a row has more cells than its table has columns").with("table", &self.table));
@@ -127,7 +128,8 @@ fn fill(table: &Table, at: usize, written: u32, resolution: Resolution) -> From 
     let value = match resolution {
         Resolution::ById if written < column.added_in => initial.or(constant),
         Resolution::ById => constant.or(initial),
-        // The reader's definition says nothing that could be taken for the value: what was recorded stands in where there is a default at all.
+        // The reader's definition says nothing that could be taken for the value: what was recorded stands in where there is a default at
+        // all.
         Resolution::ByName if has_default || table.facts.is_none() => constant.or(initial),
         Resolution::ByName => None,
     };

@@ -1,8 +1,9 @@
 //! The rules: what each change of shape means to readers, row by row as they were decided.
 //!
-//! One law yields every row. A change that lets more rows be valid can be read by the new schema and not by the old; one that lets fewer be valid
-//! the other way round; one that every reader can fill or pass over, both ways. `FULL` is both columns together, and a transitive mode is the table
-//! against each earlier version, on the whole difference from it. A row's mirror image, its columns exchanged, has the row's number too.
+//! One law yields every row. A change that lets more rows be valid can be read by the new schema and not by the old; one that lets fewer be
+//! valid the other way round; one that every reader can fill or pass over, both ways. `FULL` is both columns together, and a transitive
+//! mode is the table against each earlier version, on the whole difference from it. A row's mirror image, its columns exchanged, has the
+//! row's number too.
 
 use serde::Serialize;
 
@@ -158,8 +159,8 @@ macro_rules! rules {
 
 const SELECTS_FAIL: OldSql = Fails("statements that name it fail");
 
-// Number, kind, the change in words; BACKWARD, FORWARD: Y allowed, W allowed with a warning, X refused, C as the constraint policy says, N refused to
-// readers by name, I refused where Iceberg is; code, reason, whether the table is built anew.
+// Number, kind, the change in words; BACKWARD, FORWARD: Y allowed, W allowed with a warning, X refused, C as the constraint policy says, N
+// refused to readers by name, I refused where Iceberg is; code, reason, whether the table is built anew.
 rules! {
     1 AddNullable "add nullable column (no default)" Y Y ColumnAdded Decode false, "", "", Fine;
     2 AddNullableDefault "add nullable column DEFAULT c" Y Y ColumnAdded Decode false, "", "", Fine;

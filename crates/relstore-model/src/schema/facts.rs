@@ -1,8 +1,8 @@
 //! What a table promises beyond names and types: defaults, allowed values, keys, references, checks.
 //!
 //! The engine reads them from SQLite when a table's statements change, and they are kept with the schema. Columns are meant by their
-//! position in [`Table::columns`](crate::Table::columns), so that a rename leaves them as they are. A schema that was kept before there were
-//! facts has none; nobody may conclude from that that the table promises nothing.
+//! position in [`Table::columns`](crate::Table::columns), so that a rename leaves them as they are. A schema that was kept before there
+//! were facts has none; nobody may conclude from that that the table promises nothing.
 
 use serde::{Deserialize, Serialize};
 
@@ -22,7 +22,8 @@ pub struct TableFacts {
     /// `AUTOINCREMENT`: the rowid of a deleted row is not given again.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub autoincrement: bool,
-    /// What no two rows have the same of: `UNIQUE` constraints and unique indexes, the primary key left out. In no order that means something.
+    /// What no two rows have the same of: `UNIQUE` constraints and unique indexes, the primary key left out. In no order that means
+    /// something.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unique: Vec<Unique>,
     /// Foreign keys, in the order they were written.
