@@ -3,6 +3,7 @@
 use relstore_model::schema::{Cell, TableShape};
 use relstore_model::{Column, ColumnId, Error, ErrorKind, LogicalType, Result, Row, Schema, Table, Value, identifier};
 
+use crate::facts;
 use crate::sqlite::Connection;
 
 /// The tables that the engine keeps in the hot file.
@@ -62,16 +63,30 @@ pub(crate) fn put(connection: &Connection, schema: &Schema) -> Result<()> {
     connection.execute("/*rs*/ INSERT INTO main._rs_schema(version, definition) VALUES(?, ?)", &params).map(|_| ())
 }
 
+/// The schema that statements make of an empty store: version 1, or the empty version 0 if they make nothing.
+///
+/// `sql` holds `CREATE` statements, and whatever else runs on an empty database, separated by semicolons. It is run in a database in memory and
+/// touches no store. The ids in it are its own: to compare it with a store's schema, its tables are recognised by name
+/// (`relstore_model::evolution`).
+///
+/// # Errors
+/// `Invalid` if SQLite refuses a statement.
+pub fn schema_of(sql: &str) -> Result<Schema> {
+    let scratch = Connection::scratch()?;
+    scratch.execute_batch(sql)?;
+    Ok(evolved(&scratch, &Schema::default())?.unwrap_or_default())
+}
+
 fn parse(row: &Row) -> Result<Schema> {
     match row.first() {
-        Some(Value::Text(json)) => Schema::from_json(json),
+        Some(Value::Text(json)) => Schema::from_json(json).and_then(facts::completed),
         _ => Err(Error::corrupt("a schema version in the store is not text")),
     }
 }
 
 /// The schema that follows `known`, if SQLite's differs from it.
 pub(crate) fn evolved(connection: &Connection, known: &Schema) -> Result<Option<Schema>> {
-    let (shapes, views) = shapes(connection, |name| known.by_name(name).is_some())?;
+    let (shapes, views) = shapes(connection, known)?;
     let Some(mut schema) = known.evolved(shapes, views) else { return Ok(None) };
     for table in schema.tables.iter_mut().filter(|t| known.by_id(t.id).is_some()) {
         for at in 0..table.columns.len() {
@@ -105,8 +120,11 @@ fn initial_default(connection: &Connection, table: &Table, at: usize) -> Result<
 
 /// What SQLite says of the user's tables and views. Virtual tables and their shadow tables are not rows of the user's in their own right;
 /// but SQLite takes for a shadow whatever has the name of one, also a table that was there before (`docs_content`, of an index `docs` that says
-/// `content='docs_content'`). Such a one stays the user's if `is_known` says so.
-fn shapes(connection: &Connection, is_known: impl Fn(&str) -> bool) -> Result<(Vec<TableShape>, Vec<String>)> {
+/// `content='docs_content'`). Such a one stays the user's if it is known.
+///
+/// SQLite is asked what a table promises only where its statements are not the known ones: a store opens no slower for it, and a table never
+/// seems to have changed because more can be read out of the same statement than once could.
+fn shapes(connection: &Connection, known: &Schema) -> Result<(Vec<TableShape>, Vec<String>)> {
     const TABLES: &str = "/*rs*/ SELECT l.name, l.wr, s.sql, l.type FROM pragma_table_list AS l JOIN main.sqlite_schema AS s \
         ON s.type='table' AND s.name=l.name WHERE l.schema='main' AND l.type IN ('table', 'shadow') ORDER BY s.rowid";
     const VIEWS: &str = "/*rs*/ SELECT sql FROM main.sqlite_schema WHERE type='view' ORDER BY rowid";
@@ -115,18 +133,23 @@ fn shapes(connection: &Connection, is_known: impl Fn(&str) -> bool) -> Result<(V
     let mut shapes = Vec::new();
     for row in connection.query(TABLES, &[])? {
         let [Value::Text(name), without_rowid, Value::Text(sql), kind] = row.as_slice() else { continue };
-        if identifier::is_reserved(name) || (*kind != Value::from("table") && !is_known(name)) {
+        if identifier::is_reserved(name) || (*kind != Value::from("table") && known.by_name(name).is_none()) {
             continue;
         }
         let (columns, primary_key) = columns(connection, name)?;
-        let dependents = connection.query(DEPENDENTS, &[Value::Text(name.clone())])?;
+        let dependents = texts(connection.query(DEPENDENTS, &[Value::Text(name.clone())])?);
+        let facts = match known.by_name(name).filter(|t| t.name == *name && t.sql == *sql && t.dependents == dependents) {
+            Some(table) => table.facts.clone(),
+            None => Some(facts::of_table(connection, name, sql, &columns)?),
+        };
         shapes.push(TableShape {
             name: name.clone(),
             sql: sql.clone(),
             columns,
             primary_key,
             without_rowid: *without_rowid == Value::Integer(1),
-            dependents: texts(dependents),
+            dependents,
+            facts,
         });
     }
     Ok((shapes, texts(connection.query(VIEWS, &[])?)))

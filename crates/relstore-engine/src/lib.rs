@@ -18,6 +18,7 @@ mod description;
 mod durability;
 mod eviction;
 mod explain;
+mod facts;
 mod group_commit;
 mod limits;
 mod listeners;
@@ -44,6 +45,7 @@ mod wal;
 mod writer;
 
 pub use backup::BackupProgress;
+pub use catalog::schema_of;
 pub use check::Finding;
 pub use cursor::{Cursor, CursorClaim, Start};
 pub use database::Database;

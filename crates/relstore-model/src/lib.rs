@@ -8,6 +8,7 @@ pub mod change;
 pub mod clock;
 pub mod error;
 pub mod event;
+pub mod evolution;
 pub mod identifier;
 pub mod lsn;
 pub mod namespace;

@@ -22,7 +22,7 @@ fn column(name: &str, declared: &str) -> Column {
 }
 
 fn table(name: &str, columns: Vec<Column>, primary_key: Vec<usize>) -> TableShape {
-    TableShape { name: name.into(), sql: String::new(), columns, primary_key, without_rowid: false, dependents: Vec::new() }
+    TableShape { name: name.into(), sql: String::new(), columns, primary_key, without_rowid: false, dependents: Vec::new(), facts: None }
 }
 
 /// `users(id TEXT, name TEXT, active BOOLEAN, seen TIMESTAMP)`, `seats(row INTEGER, seat TEXT, taken_by TEXT)`, `notes(text)`.

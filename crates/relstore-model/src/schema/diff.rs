@@ -1,6 +1,6 @@
 //! What SQLite says now, against the schema known before: which table and column is which.
 
-use super::{Cell, Column, ColumnId, Schema, Table, TableId};
+use super::{Cell, Column, ColumnId, Schema, Table, TableFacts, TableId};
 
 /// A table as SQLite describes it, before it has ids.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,6 +17,8 @@ pub struct TableShape {
     pub without_rowid: bool,
     /// Statements of its indexes and triggers.
     pub dependents: Vec<String>,
+    /// What it promises beyond; `None` if nobody looked.
+    pub facts: Option<TableFacts>,
 }
 
 impl Schema {
@@ -96,6 +98,7 @@ fn adopt(shape: TableShape, known: Option<&Table>, id: TableId, version: u32) ->
         sql: shape.sql,
         dependents: shape.dependents,
         next_column_id,
+        facts: shape.facts,
     }
 }
 
@@ -123,6 +126,7 @@ mod tests {
             primary_key: vec![0],
             without_rowid: false,
             dependents: vec![],
+            facts: None,
         }
     }
 

@@ -4,8 +4,14 @@
 //! hold rows, and nothing in it changes after it was made: an accepted change of shape is a new schema with the next version.
 
 mod diff;
+mod facts;
+mod literal;
 
 pub use diff::TableShape;
+pub use facts::{
+    ColumnFacts, DefaultExpression, Expression, ExpressionPart, ForeignKey, ReferentialAction, TableFacts, Unique, UniquePart,
+};
+pub use literal::literal;
 
 use serde::{Deserialize, Serialize};
 
@@ -113,6 +119,9 @@ pub struct Table {
     pub dependents: Vec<String>,
     /// The smallest column id not yet given.
     pub next_column_id: ColumnId,
+    /// What it promises beyond. `None` where nobody looked: in a schema kept before there were facts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub facts: Option<TableFacts>,
 }
 
 impl Table {
@@ -139,6 +148,12 @@ impl Table {
     /// The columns that stored rows have cells for, in order: all but virtual generated ones.
     pub fn stored_columns(&self) -> impl Iterator<Item = &Column> {
         self.columns.iter().filter(|c| !c.is_virtual)
+    }
+
+    /// What is known of the column at this position beyond its name and type.
+    #[must_use]
+    pub fn column_facts(&self, at: usize) -> Option<&ColumnFacts> {
+        self.facts.as_ref().and_then(|facts| facts.columns.get(at))
     }
 
     /// The position of the column that is the rowid (`INTEGER PRIMARY KEY`), if the table has one.
@@ -209,8 +224,12 @@ impl Schema {
             return Err(contradiction("its tables are not in the order of their ids"));
         }
         let is_keyed = |t: &Table| t.primary_key.iter().all(|position| *position < t.columns.len());
-        match self.tables.iter().find(|t| !is_keyed(t)) {
-            Some(table) => Err(contradiction("a key of a column that is not there").with("table", &table.name)),
+        if let Some(table) = self.tables.iter().find(|t| !is_keyed(t)) {
+            return Err(contradiction("a key of a column that is not there").with("table", &table.name));
+        }
+        let is_told = |t: &Table| t.facts.as_ref().is_none_or(|facts| facts.holds_for(t.columns.len()));
+        match self.tables.iter().find(|t| !is_told(t)) {
+            Some(table) => Err(contradiction("a promise of a column that is not there").with("table", &table.name)),
             None => Ok(self),
         }
     }

@@ -4,8 +4,13 @@
 //! them. A cell that does not fit its logical type (SQLite lets it in) is never dropped: [`LogicalType::fits`] says so, and the
 //! neighbours keep the raw cell.
 
+mod affinity;
 pub mod json;
 mod sqlite;
+mod value_type;
+
+pub use affinity::Affinity;
+pub use value_type::ValueType;
 
 use serde::{Deserialize, Serialize};
 

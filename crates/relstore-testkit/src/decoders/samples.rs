@@ -44,6 +44,7 @@ pub fn schema(rng: &mut Rng) -> Schema {
             sql,
             dependents: Vec::new(),
             next_column_id,
+            facts: None,
         }
     });
     Schema { version, tables: tables.collect(), views: Vec::new(), last_table_id: count }
