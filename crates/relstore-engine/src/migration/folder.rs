@@ -34,7 +34,7 @@ pub struct MigrationFolder {
 /// One migration of a folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FolderMigration {
-    /// The number that its name begins with.
+    /// The number that its name begins with; with a journal, its place in that (`idx`).
     pub version: u64,
     /// Its name without the ending: `0001_add_users`, `20240102030405_add_users`.
     pub name: String,
@@ -157,8 +157,8 @@ fn journaled(path: &Path, entries: &BTreeMap<String, PathBuf>) -> Result<Vec<Fol
                 .with("file", path.join(file).display())
                 .with_hint("restore the file, or take its entry out of the journal if it was never applied"));
         };
-        let version = number(&entry.tag).map_or(entry.idx, |(n, _)| n);
-        out.push(migration(version, &entry.tag, file, Some(entry.when), entries.get(&format!("{}.down.sql", entry.tag)))?);
+        // Its place in the journal: drizzle-kit can be told to begin names with a time, or with nothing.
+        out.push(migration(entry.idx, &entry.tag, file, Some(entry.when), entries.get(&format!("{}.down.sql", entry.tag)))?);
     }
     for (name, file) in entries {
         let Some(stem) = name.strip_suffix(".sql").filter(|s| !s.ends_with(".down")) else { continue };

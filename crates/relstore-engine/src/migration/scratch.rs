@@ -68,7 +68,9 @@ fn statements(connection: &crate::sqlite::Connection) -> Result<Vec<String>> {
 
 /// A new folder that is nobody else's.
 fn folder() -> Result<PathBuf> {
-    let base = std::env::temp_dir();
+    // In memory where the system has such a folder: nothing here is worth a write to the disk.
+    let memory = std::path::Path::new("/dev/shm");
+    let base = if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() };
     loop {
         let path = base.join(format!("relstore-plan-{}-{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed)));
         match std::fs::create_dir(&path) {
