@@ -6,7 +6,7 @@ use relstore_model::{Error, ErrorKind, Result, Schema};
 
 use super::folder::{FolderMigration, MigrationFolder};
 use super::history::{self, AppliedMigration, MigrationKind};
-use super::plan::{MigrationPlan, planned};
+use super::plan::{MigrationPlan, PlanCache, tried};
 use super::standing::{Standing, standing};
 use super::transaction::{MigrationReport, MigrationTransaction, Purpose, Rules};
 use super::{PendingMigration, drizzle};
@@ -93,6 +93,8 @@ pub struct ApplyOptions<'a> {
     pub dry_run: bool,
     /// The version to stop after; `None`: all.
     pub target: Option<u64>,
+    /// Plans made for other stores of the same shape: planning is most of what migrating a small store costs.
+    pub plans: Option<&'a PlanCache>,
     /// Is asked once, before anything is committed.
     pub check: Option<Check<'a>>,
     /// Is told after each statement.
@@ -102,7 +104,7 @@ pub struct ApplyOptions<'a> {
 /// What a run did.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ApplyReport {
-    /// What it was to do.
+    /// What it was to do. The rows of tables are counted in a dry run alone; what a statement did is in `applied`.
     pub plan: MigrationPlan,
     /// What it did, migration by migration; empty in a dry run.
     pub applied: Vec<MigrationReport>,
@@ -121,7 +123,7 @@ impl Database {
     pub fn plan_migrations(&self, folder: &MigrationFolder, options: &ApplyOptions<'_>) -> Result<MigrationPlan> {
         let standing = self.standing(folder)?;
         let chosen = chosen(&standing, options);
-        planned(self, &chosen, options.missing_default).map(|(plan, _)| plan)
+        tried(self, &chosen, options.missing_default, options.plans)?.plan(self, &chosen, true)
     }
 
     /// Applies what of the folder is not applied, in order, each migration in a transaction of its own: if one fails, those before it stay, and
@@ -141,12 +143,15 @@ impl Database {
         let before = self.standing(folder)?;
         let chosen = chosen(&before, &options);
         check_late(&before, &chosen, options.late)?;
-        let (plan, after) = planned(self, &chosen, options.missing_default)?;
+        let trial = tried(self, &chosen, options.missing_default, options.plans)?;
+        let plan = trial.plan(self, &chosen, options.dry_run)?;
         if !options.allow_destructive {
             plan.check_destruction()?;
         }
         if let Some(check) = options.check.as_mut().filter(|_| !chosen.is_empty()) {
-            check(&Proposal::new(self, self.schema(), after, &plan))?;
+            let before = self.schema();
+            let after = trial.after().unwrap_or_else(|| Arc::clone(&before));
+            check(&Proposal::new(self, before, after, &plan))?;
         }
         let mut report = ApplyReport { plan, ..ApplyReport::default() };
         if !options.dry_run {
@@ -248,7 +253,8 @@ impl Database {
         let downs: Vec<FolderMigration> =
             chosen.iter().filter_map(|m| m.down.clone().map(|down| FolderMigration { up: down, ..(*m).clone() })).collect();
         if !allow_destructive {
-            planned(self, &downs.iter().collect::<Vec<_>>(), MissingDefault::default())?.0.check_destruction()?;
+            let chosen: Vec<&FolderMigration> = downs.iter().collect();
+            tried(self, &chosen, MissingDefault::default(), None)?.plan(self, &chosen, false)?.check_destruction()?;
         }
         let rules = Rules { missing_default: MissingDefault::default(), last_table_id: self.schema().last_table_id, is_plan: false };
         downs.iter().map(|down| self.revert_one(down, rules)).collect()

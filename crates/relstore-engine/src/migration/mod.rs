@@ -26,7 +26,7 @@ pub use destruction::Destruction;
 pub use folder::{FolderMigration, Layout, MigrationFolder};
 pub use history::{AppliedMigration, MigrationKind};
 pub use inline::{Body, InlineMigration, InlineOutcome, Rollback};
-pub use plan::{MigrationPlan, PlannedMigration, PlannedStatement, RowsTouched};
+pub use plan::{MigrationPlan, PlanCache, PlannedMigration, PlannedStatement, RowsTouched};
 pub use rebuild::{Rebuild, RebuildChanges};
 pub use script::{Script, ScriptStatement};
 pub use standing::{FolderStatus, PendingMigration};

@@ -1,18 +1,18 @@
 //! What migrations would do, tried on a store of the same shape without rows.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use relstore_model::identifier::quote;
 use relstore_model::{Error, Result, Schema, TableId, Value};
 
 use super::apply::MissingDefault;
 use super::destruction::Destruction;
-use super::folder::FolderMigration;
+use super::folder::{FolderMigration, sha256};
 use super::rebuild::Rebuild;
-use super::scratch::Scratch;
+use super::scratch::{Scratch, Shape};
 use super::statement::{Kind, kind};
-use super::transaction::{MigrationTransaction, Purpose, Rules, StatementReport};
+use super::transaction::{MigrationReport, MigrationTransaction, Purpose, Rules, StatementReport};
 use crate::database::Database;
 
 /// How many rows a statement touches.
@@ -129,48 +129,110 @@ fn planned_statement(s: StatementReport, rows: RowsTouched) -> PlannedStatement 
     }
 }
 
-/// Plans `migrations`, in order, and gives the schema after them.
-pub(super) fn planned(
+/// What became of migrations on a store without rows.
+pub(super) struct Trial {
+    /// Each with the schemas before and after it.
+    reports: Vec<(MigrationReport, Arc<Schema>, Arc<Schema>)>,
+}
+
+/// Plans that were made, for many stores of one shape: a plan depends on the shape and on the migrations alone. Share one for the stores of a
+/// fleet that are migrated by the same folder.
+#[derive(Default)]
+pub struct PlanCache(Mutex<HashMap<String, Arc<Trial>>>);
+
+/// How many plans a cache keeps.
+const PLANS_KEPT: usize = 256;
+
+impl PlanCache {
+    fn get(&self, key: &str) -> Option<Arc<Trial>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(key).cloned()
+    }
+
+    fn put(&self, key: String, trial: &Arc<Trial>) {
+        let mut plans = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if plans.len() >= PLANS_KEPT {
+            plans.clear();
+        }
+        plans.insert(key, Arc::clone(trial));
+    }
+}
+
+/// Tries `migrations`, in order, on a store of the shape of `database`.
+pub(super) fn tried(
     database: &Database,
     migrations: &[&FolderMigration],
     missing_default: MissingDefault,
-) -> Result<(MigrationPlan, Arc<Schema>)> {
-    let mut plan = MigrationPlan::default();
+    cache: Option<&PlanCache>,
+) -> Result<Arc<Trial>> {
     if migrations.is_empty() {
-        return Ok((plan, database.schema()));
+        return Ok(Arc::new(Trial { reports: Vec::new() }));
     }
-    let scratch = Scratch::of(database)?;
-    let tried = scratch.database()?;
-    let mut counts = Counts { database, rows: HashMap::new() };
-    let rules = Rules { missing_default, last_table_id: database.schema().last_table_id, is_plan: true };
+    let shape = Shape::of(database)?;
+    let key = cache.map(|_| {
+        let parts = migrations.iter().map(|m| format!("{} {} {}", m.version, m.name, sha256(m.up.text.as_bytes())));
+        let what: Vec<String> = parts.chain([format!("{missing_default:?}"), shape.fingerprint()]).collect();
+        sha256(what.join("\n").as_bytes())
+    });
+    if let (Some(cache), Some(key)) = (cache, &key)
+        && let Some(known) = cache.get(key)
+    {
+        return Ok(known);
+    }
+    let scratch = Scratch::of(&shape)?;
+    let store = scratch.database()?;
+    let rules = Rules { missing_default, last_table_id: shape.schema.last_table_id, is_plan: true };
+    let mut reports = Vec::new();
     for migration in migrations {
-        let before = tried.schema();
-        let transaction = MigrationTransaction::begin(tried, rules)?;
+        let before = store.schema();
+        let transaction = MigrationTransaction::begin(store, rules)?;
         transaction.run_script(&migration.up, &mut |_, _| Ok(()))?;
         let report = transaction
             .commit(&Purpose::Apply(migration), &mut |_| Ok(()))
             .map_err(|e| e.with("migration", &migration.name).with("file", migration.up.path.display()))?;
-        let mut statements = Vec::new();
-        for statement in report.statements {
-            let rows = counts.touched(&statement, &before, &tried.schema())?;
-            statements.push(planned_statement(statement, rows));
-        }
-        plan.migrations.push(PlannedMigration {
-            version: migration.version,
-            name: migration.name.clone(),
-            is_reversible: migration.down.is_some(),
-            statements,
-            notes: report.notes,
-            schema_after: tried.schema().version,
-        });
+        reports.push((report, before, store.schema()));
     }
-    Ok((plan, tried.schema()))
+    let trial = Arc::new(Trial { reports });
+    if let (Some(cache), Some(key)) = (cache, key) {
+        cache.put(key, &trial);
+    }
+    Ok(trial)
+}
+
+impl Trial {
+    /// The schema after all; `None` if there was nothing to try.
+    pub(super) fn after(&self) -> Option<Arc<Schema>> {
+        self.reports.last().map(|(_, _, after)| Arc::clone(after))
+    }
+
+    /// The plan for `database`, whose rows are counted if they are asked for.
+    pub(super) fn plan(&self, database: &Database, migrations: &[&FolderMigration], counts_rows: bool) -> Result<MigrationPlan> {
+        let mut counts = Counts { database, rows: HashMap::new(), counts: counts_rows };
+        let mut plan = MigrationPlan::default();
+        for ((report, before, after), migration) in self.reports.iter().zip(migrations) {
+            let mut statements = Vec::new();
+            for statement in &report.statements {
+                let rows = counts.touched(statement, before, after)?;
+                statements.push(planned_statement(statement.clone(), rows));
+            }
+            plan.migrations.push(PlannedMigration {
+                version: migration.version,
+                name: migration.name.clone(),
+                is_reversible: migration.down.is_some(),
+                statements,
+                notes: report.notes.clone(),
+                schema_after: after.version,
+            });
+        }
+        Ok(plan)
+    }
 }
 
 /// The numbers of rows of the real store's tables, counted when they are first asked for.
 struct Counts<'a> {
     database: &'a Database,
     rows: HashMap<TableId, u64>,
+    /// Whether to count at all: it reads a whole table.
+    counts: bool,
 }
 
 impl Counts<'_> {
@@ -192,11 +254,11 @@ impl Counts<'_> {
     fn touched(&mut self, statement: &StatementReport, before: &Schema, after: &Schema) -> Result<RowsTouched> {
         let id = statement.table.as_deref().and_then(|t| before.by_name(t).or_else(|| after.by_name(t))).map(|t| t.id);
         if let Some(rebuild) = &statement.rebuild {
-            return self.of(rebuild.table).map(RowsTouched::Exactly);
+            return if self.counts { self.of(rebuild.table).map(RowsTouched::Exactly) } else { Ok(RowsTouched::Unknown) };
         }
         let mut exactly = |whole: bool| match id {
-            Some(id) => self.of(id).map(|n| if whole { RowsTouched::Exactly(n) } else { RowsTouched::AtMost(n) }),
-            None => Ok(RowsTouched::Unknown),
+            Some(id) if self.counts => self.of(id).map(|n| if whole { RowsTouched::Exactly(n) } else { RowsTouched::AtMost(n) }),
+            _ => Ok(RowsTouched::Unknown),
         };
         match kind(&statement.sql) {
             Kind::DropTable { .. } | Kind::DropColumn { .. } => exactly(true),

@@ -4,10 +4,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use relstore_model::{Clock, Error, Result, Timestamp, Value};
+use relstore_model::{Clock, Error, Result, Schema, Timestamp, Value};
 
 use crate::database::Database;
 use crate::settings::Settings;
+use crate::sqlite::Connection;
 
 static NUMBER: AtomicU64 = AtomicU64::new(0);
 
@@ -32,19 +33,36 @@ impl Drop for Scratch {
     }
 }
 
+/// The shape of a store: its schema with its ids, and what makes it.
+pub(super) struct Shape {
+    pub(super) schema: Schema,
+    statements: Vec<String>,
+}
+
+impl Shape {
+    /// The shape that `database` has now.
+    pub(super) fn of(database: &Database) -> Result<Self> {
+        let read = |c: &Connection| Ok(Self { schema: crate::catalog::newest(c)?, statements: statements(c)? });
+        database.with_reader(|reader| reader.in_snapshot(read))
+    }
+
+    /// The same text for the same shape alone.
+    pub(super) fn fingerprint(&self) -> String {
+        format!("{}\n{}", self.schema.to_json(), self.statements.join("\n"))
+    }
+}
+
 impl Scratch {
-    /// A store of the shape that `like` has now.
-    pub(super) fn of(like: &Database) -> Result<Self> {
-        let (schema, statements) = like.with_reader(|reader| reader.in_snapshot(|c| Ok((crate::catalog::newest(c)?, statements(c)?))))?;
-        let folder = folder()?;
-        let mut this = Self { database: None, folder };
+    /// A store of this shape.
+    pub(super) fn of(shape: &Shape) -> Result<Self> {
+        let mut this = Self { database: None, folder: folder()? };
         let settings = Settings { cache_kib: 1 << 10, readers_idle_max: 1, ..Settings::default() };
         let database = Database::open(&this.folder.join("plan.db"), settings, Arc::new(Still))?;
         database.write(|writer| {
-            writer.internally(|c| statements.iter().try_for_each(|sql| c.execute_batch(sql)))?;
+            writer.internally(|c| shape.statements.iter().try_for_each(|sql| c.execute_batch(sql)))?;
             // A store that never had a table has no version of its shape.
-            if schema.version > 0 {
-                writer.record_schema(schema.clone(), "/* as it is */")?;
+            if shape.schema.version > 0 {
+                writer.record_schema(shape.schema.clone(), "/* as it is */")?;
             }
             Ok::<_, Error>(())
         })?;
@@ -58,7 +76,7 @@ impl Scratch {
 }
 
 /// What makes the shape, in an order that SQLite takes.
-fn statements(connection: &crate::sqlite::Connection) -> Result<Vec<String>> {
+fn statements(connection: &Connection) -> Result<Vec<String>> {
     const ALL: &str = "/*rs*/ SELECT s.sql FROM main.sqlite_schema AS s LEFT JOIN pragma_table_list AS l ON l.schema='main' AND l.name=s.name \
         AND s.type='table' WHERE s.sql IS NOT NULL AND s.name NOT LIKE '\\_rs\\_%' ESCAPE '\\' AND s.name NOT LIKE 'sqlite\\_%' ESCAPE '\\' \
         AND ifnull(l.type, '') <> 'shadow' ORDER BY s.type='trigger', s.type='index', s.type='view', s.sql LIKE 'CREATE VIRTUAL%', s.rowid";
