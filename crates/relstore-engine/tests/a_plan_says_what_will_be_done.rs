@@ -162,3 +162,25 @@ fn virtual_tables_views_and_triggers_are_planned_too() {
     );
     plan(&store, &["INSERT INTO v VALUES('q'); INSERT INTO f VALUES('words'); DROP VIEW v; ALTER TABLE g ADD COLUMN d INT"]);
 }
+
+#[test]
+fn stores_of_one_shape_share_a_plan() {
+    let plans = relstore_engine::migration::PlanCache::default();
+    let sql = "CREATE TABLE n(id INTEGER PRIMARY KEY, a TEXT); INSERT INTO n SELECT id, a FROM x; DROP TABLE x; ALTER TABLE n RENAME TO x";
+    let (_dir, folder) = folder(Layout::Files, &[sql]);
+    let refused = |store: &Store| {
+        let options = ApplyOptions { plans: Some(&plans), ..ApplyOptions::default() };
+        store.db.apply_migrations(&folder, options).unwrap_err().message().to_owned()
+    };
+    let (a, b) = (filled(), filled());
+    assert_eq!(refused(&a), refused(&b));
+    let allowed = || ApplyOptions { plans: Some(&plans), allow_destructive: true, ..ApplyOptions::default() };
+    assert_eq!(a.db.apply_migrations(&folder, allowed()).unwrap().applied.len(), 1);
+    // Another shape has a plan of its own: the column that would be lost is not there.
+    let c = store();
+    script(&c.db, &["CREATE TABLE x(id INTEGER PRIMARY KEY, a TEXT)", "INSERT INTO x VALUES(1,'1')"]);
+    let options = ApplyOptions { plans: Some(&plans), ..ApplyOptions::default() };
+    let report = c.db.apply_migrations(&folder, options).unwrap();
+    assert_eq!((report.applied.len(), report.plan.destructions().count()), (1, 0));
+    assert_eq!(b.db.plan_migrations(&folder, &allowed()).unwrap().migrations[0].statements[3].rows, RowsTouched::Exactly(3));
+}

@@ -317,3 +317,30 @@ fn a_table_may_be_changed_after_its_rebuild_in_the_same_migration() {
     assert_eq!(ids(&store.db, "x"), (1, vec![("id".into(), 101), ("aa".into(), 102), ("c".into(), 104)]));
     assert_eq!(store.db.query("SELECT aa, c FROM x WHERE id=1", &[]).unwrap().rows, [[Value::from("one"), Value::Integer(2)]]);
 }
+
+#[test]
+fn a_copy_may_begin_with_with() {
+    let (store, letters, _) = rebuilt(
+        ROWS,
+        "CREATE TABLE n(id INTEGER PRIMARY KEY, a TEXT, b); WITH o AS (SELECT * FROM x) INSERT INTO n SELECT * FROM o; DROP TABLE x; \
+         ALTER TABLE n RENAME TO x",
+    );
+    assert_eq!((letters.as_str(), ids(&store.db, "x").0), ("S", 1));
+}
+
+#[test]
+fn a_copy_that_failed_is_no_copy() {
+    let store = store();
+    script(&store.db, &["CREATE TABLE x(a TEXT, b)", "INSERT INTO x VALUES('1',1),('2',NULL)", "DELETE FROM x WHERE a='1'"]);
+    let tx = store.db.begin_migration(1).unwrap().unwrap();
+    tx.execute("CREATE TABLE n(b NOT NULL, a)", &[]).unwrap();
+    assert_eq!(tx.execute("INSERT INTO n(b, a) SELECT b, 5 FROM x", &[]).unwrap_err().kind(), ErrorKind::Constraint);
+    for sql in ["INSERT INTO n(b, a) SELECT a, b FROM x", "DROP TABLE x", "ALTER TABLE n RENAME TO x"] {
+        tx.execute(sql, &[]).unwrap();
+    }
+    tx.finish().unwrap();
+    assert_eq!(ids(&store.db, "x"), (1, vec![("b".into(), 101), ("a".into(), 102)]));
+    assert_eq!(integer(&store.db, "SELECT rowid FROM x"), 2);
+    assert_eq!(letters(&store.db), "SccdS");
+    assert_log_is_true(&store.db);
+}

@@ -74,7 +74,8 @@ impl<'a> Proposal<'a> {
     }
 }
 
-/// A check that may refuse a run before anything of it is committed.
+/// A check that may refuse a run before anything of it is committed. It may read the store, and must not write to it: an inline migration holds
+/// the writer meanwhile.
 pub type Check<'a> = &'a mut dyn FnMut(&Proposal<'_>) -> Result<()>;
 
 /// Hears how far a run has come.

@@ -112,7 +112,7 @@ fn end(writer: &Writer) {
 impl<'db> MigrationTransaction<'db> {
     pub(super) fn begin(database: &'db Database, rules: Rules) -> Result<Self> {
         let writer = database.lock_writer()?;
-        foreign_keys::enforce(&writer, false)?;
+        foreign_keys::enforce(&writer, false).inspect_err(|_| end(&writer))?;
         if let Err(e) = writer.begin() {
             end(&writer);
             return Err(e);
@@ -245,10 +245,15 @@ impl<'db> MigrationTransaction<'db> {
         self.check_new_column(&kind, text)?;
         let mut report = self.report_of(text, line, 0);
         let made_before = self.rebuilds.borrow().made.len();
+        let known = self.rebuilds.borrow().provisional();
         let step = self.rebuilds.borrow_mut().step(writer, text, rest);
         let step = step.inspect_err(|_| self.is_broken.set(true)).map_err(|e| explained(e, &writer.schema()))?;
         let outcome = match step {
-            Some(text) => writer.run(&text, params, each).map_err(|e| explained(e, &writer.schema()))?,
+            Some(text) => writer
+                .run(&text, params, each)
+                // A copy that failed has copied nothing.
+                .inspect_err(|_| self.rebuilds.borrow_mut().set_provisional(known))
+                .map_err(|e| explained(e, &writer.schema()))?,
             None => Outcome::default(),
         };
         report.rows = outcome.changes;
@@ -380,26 +385,18 @@ impl<'db> MigrationTransaction<'db> {
     pub(super) fn commit(mut self, purpose: &Purpose<'_>, approve: &mut dyn FnMut(&Self) -> Result<()>) -> Result<MigrationReport> {
         self.settle()?;
         approve(&self)?;
-        let writer = self.writer.take().ok_or_else(|| Error::internal("the migration has ended"))?;
+        let writer = self.writer()?;
         let now = writer.now();
-        let recorded = self.record(&writer, purpose, now);
-        let committed = recorded.and_then(|mut migration| {
-            migration.lsn_after = writer.last_lsn().plus(writer.capture().count());
-            let id = match purpose {
-                Purpose::Revert(was) => {
-                    writer.internally(|c| history::roll_back(c, was.id, now))?;
-                    was.id
-                }
-                _ => writer.internally(|c| history::put(c, &migration))?,
-            };
-            let committed = writer.commit(None)?;
-            Ok((AppliedMigration { id, ..migration }, committed))
-        });
-        if committed.is_err() {
-            writer.rollback();
-        }
+        let mut migration = self.record(writer, purpose, now)?;
+        migration.lsn_after = writer.last_lsn().plus(writer.capture().count());
+        migration.id = match purpose {
+            Purpose::Revert(was) => writer.internally(|c| history::roll_back(c, was.id, now)).map(|()| was.id)?,
+            _ => writer.internally(|c| history::put(c, &migration))?,
+        };
+        let committed = writer.commit(None)?;
+        // Until here a failure, or a panic, has left it to `Drop` to end the transaction.
+        let writer = self.writer.take().ok_or_else(|| Error::internal("the migration has ended"))?;
         end(&writer);
-        let (migration, committed) = committed?;
         self.database.announce(&committed);
         drop(writer);
         self.database.acknowledge(&committed)?;

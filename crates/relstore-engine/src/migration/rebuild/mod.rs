@@ -49,7 +49,7 @@ pub struct Rebuild {
 
 /// A table that the migration has created and that is not in the schema yet.
 #[derive(Clone, Debug)]
-struct Provisional {
+pub(crate) struct Provisional {
     name: String,
     sql: String,
     /// The tables of the schema that it was filled from.
@@ -100,6 +100,16 @@ impl Rebuilds {
         self.provisional.iter().position(|p| p.name.eq_ignore_ascii_case(name))
     }
 
+    /// What is known of the provisional tables.
+    pub(crate) fn provisional(&self) -> Vec<Provisional> {
+        self.provisional.clone()
+    }
+
+    /// Takes back what was learnt from a statement that then failed.
+    pub(crate) fn set_provisional(&mut self, known: Vec<Provisional>) {
+        self.provisional = known;
+    }
+
     /// Whether the migration has made the table `name` itself and the schema does not have it yet.
     pub(crate) fn is_provisional(&self, name: &str) -> bool {
         self.position(name).is_some()
@@ -141,6 +151,14 @@ impl Rebuilds {
                 self.dropped.push(name);
                 Ok(Some(sql.to_owned()))
             }
+            // `WITH … INSERT INTO`.
+            Kind::Other => match self.provisional.iter().find(|p| mentions(sql, &p.name) && mentions(sql, "INSERT")) {
+                Some(p) => {
+                    let name = p.name.clone();
+                    self.insert(writer, sql, &name)
+                }
+                None => Ok(Some(sql.to_owned())),
+            },
             _ => Ok(Some(sql.to_owned())),
         }
     }
