@@ -75,6 +75,14 @@ fn before(database: &Database, schema: &Schema) -> Result<Before> {
     })
 }
 
+/// What was wrong before, which is looked for when it is first asked.
+fn asked<'a>(found: &'a mut Option<Before>, database: &Database, start: &Schema) -> Result<&'a mut Before> {
+    match found {
+        Some(known) => Ok(known),
+        None => Ok(found.insert(before(database, start)?)),
+    }
+}
+
 /// Whether the check says that a key cannot be checked: its parent has no unique index for it.
 fn is_of_shape(error: &Error) -> bool {
     error.kind() == ErrorKind::Invalid && error.message().contains("foreign key mismatch")
@@ -86,13 +94,6 @@ fn is_of_shape(error: &Error) -> bool {
 /// `Constraint`, with the rows: at most some, and how many there are in all.
 pub(super) fn check(database: &Database, writer: &Writer, start: &Schema) -> Result<()> {
     let schema = writer.schema();
-    let mut known: Option<Before> = None;
-    let mut known = |database: &Database| -> Result<Before> {
-        match known.take() {
-            Some(before) => Ok(before),
-            None => before(database, start),
-        }
-    };
     let mut found: Option<Before> = None;
     let mut listed: Vec<String> = Vec::new();
     let mut total = 0_u64;
@@ -100,11 +101,8 @@ pub(super) fn check(database: &Database, writer: &Writer, start: &Schema) -> Res
         for table in &schema.tables {
             let checked = violations(c, &schema, &table.name, &mut |violation, parent| {
                 // Asked only now: a store without violations is read once.
-                let before = match &mut found {
-                    Some(before) => before,
-                    None => found.insert(known(database)?),
-                };
-                if let Some(count) = before.violations.get_mut(&violation).filter(|n| **n > 0) {
+                let known = asked(&mut found, database, start)?;
+                if let Some(count) = known.violations.get_mut(&violation).filter(|n| **n > 0) {
                     *count -= 1;
                     return Ok(());
                 }
@@ -117,11 +115,7 @@ pub(super) fn check(database: &Database, writer: &Writer, start: &Schema) -> Res
             });
             match checked {
                 Err(e) if is_of_shape(&e) => {
-                    let before = match &mut found {
-                        Some(before) => before,
-                        None => found.insert(known(database)?),
-                    };
-                    if !before.unchecked.contains(&TableOf::Known(table.id)) {
+                    if !asked(&mut found, database, start)?.unchecked.contains(&TableOf::Known(table.id)) {
                         return Err(Error::new(
                             ErrorKind::Constraint,
                             "the migration leaves a foreign key whose parent has no unique index for it",
