@@ -93,6 +93,12 @@ fn a_key_without_a_unique_parent_is_refused_unless_it_was_so() {
     let store = family();
     let error = refused(&store, "CREATE TABLE q(a); CREATE TABLE d(x REFERENCES q(a)); INSERT INTO d VALUES(1)");
     assert!(error.kind() == ErrorKind::Constraint && error.to_string().contains("no unique index"), "{error}");
+    for sql in ["CREATE TABLE q(a); CREATE TABLE d(x REFERENCES q(a))", "CREATE TABLE q(a); ALTER TABLE c ADD COLUMN x REFERENCES q(a)"] {
+        assert_eq!(refused(&store, sql).kind(), ErrorKind::Constraint, "{sql}");
+    }
+    script(&store.db, &["CREATE UNIQUE INDEX p_also ON p(id)", "CREATE TABLE e(a, b)", "CREATE UNIQUE INDEX e_a ON e(a)"]);
+    script(&store.db, &["CREATE TABLE f(a REFERENCES e(a))", "INSERT INTO e VALUES(1,1)", "INSERT INTO f VALUES(1)"]);
+    assert_eq!(migrate(&store.db, &["DROP INDEX e_a"]).unwrap_err().kind(), ErrorKind::Constraint);
     script(&store.db, &["CREATE TABLE q(a)", "CREATE TABLE d(x REFERENCES q(a))"]);
     migrate(&store.db, &["ALTER TABLE d ADD COLUMN y"]).unwrap();
 }
