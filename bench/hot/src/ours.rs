@@ -90,7 +90,8 @@ pub(crate) fn run(workload: &str, rows: usize) -> Result<Rate> {
         "rebuild" => {
             many(&db, shop::INSERT_ORDER, &orders, shop::ROWS_PER_COMMIT)?;
             let folder = dir.path().join("migrations");
-            let written = std::fs::create_dir(&folder).and_then(|()| std::fs::write(folder.join("0001_rebuild.sql"), shop::REBUILD.join(";\n")));
+            let written =
+                std::fs::create_dir(&folder).and_then(|()| std::fs::write(folder.join("0001_rebuild.sql"), shop::REBUILD.join(";\n")));
             written.map_err(|e| Error::unavailable("no folder").with_source(e))?;
             let begun = Stopwatch::start();
             db.apply_migrations(&MigrationFolder::read(&folder)?, ApplyOptions::default())?;
