@@ -27,6 +27,7 @@ const WORKLOADS: &[(&str, usize)] = &[
     ("delete", 150_000),
     ("mixed", 100_000),
     ("wide bulk insert", 150_000),
+    ("rebuild", 200_000),
 ];
 
 fn median(mut numbers: Vec<f64>) -> f64 {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use relstore_engine::migration::{ApplyOptions, MigrationFolder};
 use relstore_engine::{Database, Settings};
 use relstore_model::{Clock, Error, Result, Timestamp, Value};
 
@@ -84,6 +85,16 @@ pub(crate) fn run(workload: &str, rows: usize) -> Result<Rate> {
                 .collect();
             let begun = Stopwatch::start();
             many(&db, sql, &params, shop::ROWS_PER_COMMIT)?;
+            begun
+        }
+        "rebuild" => {
+            many(&db, shop::INSERT_ORDER, &orders, shop::ROWS_PER_COMMIT)?;
+            let folder = dir.path().join("migrations");
+            let written =
+                std::fs::create_dir(&folder).and_then(|()| std::fs::write(folder.join("0001_rebuild.sql"), shop::REBUILD.join(";\n")));
+            written.map_err(|e| Error::unavailable("no folder").with_source(e))?;
+            let begun = Stopwatch::start();
+            db.apply_migrations(&MigrationFolder::read(&folder)?, ApplyOptions::default())?;
             begun
         }
         _ => {

@@ -15,6 +15,15 @@ pub(crate) const TABLES: &[&str] = &[
     "CREATE TABLE wide(id INTEGER PRIMARY KEY, a INT, b INT, c INT, d INT, e INT, f INT, g TEXT, h TEXT, i TEXT, j TEXT, k INT, l INT, m INT, n TEXT)",
 ];
 
+/// A rebuild of the orders, as drizzle-kit writes it: a column more, and one that refuses NULL.
+pub(crate) const REBUILD: &[&str] = &[
+    "CREATE TABLE __new_orders(id TEXT PRIMARY KEY NOT NULL, user_id TEXT REFERENCES users(id), total INTEGER NOT NULL, status TEXT NOT NULL, note TEXT)",
+    "INSERT INTO __new_orders(id, user_id, total, status) SELECT id, user_id, total, status FROM orders",
+    "DROP TABLE orders",
+    "ALTER TABLE __new_orders RENAME TO orders",
+    "CREATE INDEX orders_user ON orders(user_id)",
+];
+
 pub(crate) const INSERT_USER: &str = "INSERT INTO users VALUES(?,?,?,?)";
 pub(crate) const INSERT_ORDER: &str = "INSERT INTO orders VALUES(?,?,?,?)";
 pub(crate) const UPDATE_ORDER: &str = "UPDATE orders SET status=? WHERE id=?";

@@ -11,7 +11,8 @@ use crate::sqlite::Connection;
 /// `_rs_log.lsn` is the last LSN of the commit, `_rs_log.offset` how many bytes of changes were committed before it, ever. `_rs_outcome` has
 /// what transactions gave that were given an id. `_rs_schema` has every schema version. `_rs_cursor` says how far each consumer has come,
 /// whether it still owes its initial snapshot, and why it stopped. `_rs_cold_file` lists the files of evicted rows, `_rs_reloaded` the rows
-/// among them that are hot again. `_rs_statistics` has a row a table (column 0, `count` its rows) and a row a column (`count` its NULLs), up to
+/// among them that are hot again. `_rs_migration` has every migration that was applied, in that order, those that were taken back too.
+/// `_rs_statistics` has a row a table (column 0, `count` its rows) and a row a column (`count` its NULLs), up to
 /// the change that `_rs_meta` calls `statistics_lsn`.
 pub(crate) const ENGINE_TABLES: &str = "
 CREATE TABLE IF NOT EXISTS _rs_meta(key TEXT PRIMARY KEY, value ANY) STRICT, WITHOUT ROWID;
@@ -27,6 +28,10 @@ CREATE TABLE IF NOT EXISTS _rs_cold_file(
   id INTEGER PRIMARY KEY, table_id INTEGER NOT NULL, path TEXT NOT NULL, dt TEXT NOT NULL, rows INTEGER NOT NULL,
   rowid_min INTEGER NOT NULL, rowid_max INTEGER NOT NULL, lsn INTEGER NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS _rs_reloaded(table_id INTEGER NOT NULL, row INTEGER NOT NULL, PRIMARY KEY(table_id, row)) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS _rs_migration(
+  id INTEGER PRIMARY KEY, version INTEGER NOT NULL, name TEXT NOT NULL, kind TEXT NOT NULL, hash TEXT, sql TEXT, applied_at INTEGER NOT NULL,
+  lsn_before INTEGER NOT NULL, lsn_after INTEGER NOT NULL, schema_before INTEGER NOT NULL, schema_after INTEGER NOT NULL,
+  rolled_back_at INTEGER) STRICT;
 CREATE TABLE IF NOT EXISTS _rs_statistics(
   table_id INTEGER NOT NULL, column_id INTEGER NOT NULL, lsn INTEGER NOT NULL, count INTEGER NOT NULL, bytes INTEGER NOT NULL,
   digest BLOB NOT NULL, sketch BLOB NOT NULL, min ANY, min_is_exact INTEGER, max ANY, max_is_exact INTEGER,
@@ -86,7 +91,38 @@ fn parse(row: &Row) -> Result<Schema> {
 
 /// The schema that follows `known`, if SQLite's differs from it.
 pub(crate) fn evolved(connection: &Connection, known: &Schema) -> Result<Option<Schema>> {
-    let (shapes, views) = shapes(connection, known)?;
+    evolved_beside(connection, known, &Overlay::default())
+}
+
+/// Tables of a migration that are between two shapes: the schema has them as they were.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Overlay {
+    /// Tables that are there and not in the schema yet.
+    pub(crate) hidden: Vec<String>,
+    /// Tables of the schema that lie under another name until they are replaced.
+    pub(crate) away: Vec<Table>,
+}
+
+impl Overlay {
+    /// Whether the table `name` is there and not in the schema.
+    pub(crate) fn hides(&self, name: &str) -> bool {
+        self.hidden.iter().any(|h| h.eq_ignore_ascii_case(name))
+    }
+}
+
+/// As [`evolved`], while a migration has tables between two shapes.
+pub(crate) fn evolved_beside(connection: &Connection, known: &Schema, overlay: &Overlay) -> Result<Option<Schema>> {
+    let (mut shapes, views) = shapes(connection, known)?;
+    shapes.retain(|shape| !overlay.hides(&shape.name));
+    shapes.extend(overlay.away.iter().map(|table| TableShape {
+        name: table.name.clone(),
+        sql: table.sql.clone(),
+        columns: table.columns.clone(),
+        primary_key: table.primary_key.clone(),
+        without_rowid: table.without_rowid,
+        dependents: table.dependents.clone(),
+        facts: table.facts.clone(),
+    }));
     let Some(mut schema) = known.evolved(shapes, views) else { return Ok(None) };
     for table in schema.tables.iter_mut().filter(|t| known.by_id(t.id).is_some()) {
         for at in 0..table.columns.len() {
@@ -160,7 +196,7 @@ fn texts(rows: Vec<Row>) -> Vec<String> {
 }
 
 /// The columns of a table without ids, and the positions of its key.
-fn columns(connection: &Connection, table: &str) -> Result<(Vec<Column>, Vec<usize>)> {
+pub(crate) fn columns(connection: &Connection, table: &str) -> Result<(Vec<Column>, Vec<usize>)> {
     const COLUMNS: &str =
         "/*rs*/ SELECT name, type, \"notnull\", pk, hidden FROM pragma_table_xinfo(?, 'main') WHERE hidden<>1 ORDER BY cid";
     let mut columns = Vec::new();

@@ -49,7 +49,7 @@ impl Writer {
         // Not kept: a prepared statement that is run again is not seen by the authorizer again.
         statement.discard();
         if result.is_err() {
-            self.capture().set_schema(&known);
+            self.set_captured(&known);
             if self.is_open() {
                 self.internally(|c| c.execute_batch(KNOW_OF_CHANGES).and_then(|()| c.execute_batch("/*rs*/ ROLLBACK TO _rs_ddl")))?;
             }
@@ -76,12 +76,8 @@ impl Writer {
     /// Puts the schema as SQLite has it now into the open transaction, if it differs from the one in force.
     pub(crate) fn record_ddl(&self, text: &str) -> Result<()> {
         let known = self.schema();
-        let Some(schema) = self.internally(|c| catalog::evolved(c, &known))? else { return Ok(()) };
-        if let Some(table) = schema.tables.iter().find(|t| t.is_keyed_by_rowid() && t.rowid_name().is_none()) {
-            return Err(Error::unsupported("the rows of this table could not be told apart: its columns take all names of the rowid")
-                .with("table", &table.name)
-                .with_hint("give it a PRIMARY KEY, or another name to one of rowid, oid and _rowid_"));
-        }
+        let Some(schema) = self.internally(|c| catalog::evolved_beside(c, &known, &self.overlay()))? else { return Ok(()) };
+        check_rows_can_be_told_apart(&schema)?;
         let schema = self.record_schema(schema, text)?;
         // `CREATE TABLE … AS` fills its table without telling the hook.
         for table in schema.tables.iter().filter(|t| t.id.0 > known.last_table_id) {
@@ -94,14 +90,14 @@ impl Writer {
     pub(crate) fn record_schema(&self, schema: Schema, text: &str) -> Result<Arc<Schema>> {
         self.internally(|c| catalog::put(c, &schema))?;
         self.capture().put_schema(&schema, text);
-        self.capture().set_schema(&schema);
+        self.set_captured(&schema);
         let schema = Arc::new(schema);
         self.set_schema(Arc::clone(&schema));
         Ok(schema)
     }
 
     /// Logs every row of the table as created or deleted, in the order of its rowid or key.
-    fn record_rows_of(&self, table: &Table, op: Op) -> Result<()> {
+    pub(crate) fn record_rows_of(&self, table: &Table, op: Op) -> Result<()> {
         let rowid = table.rowid_name().filter(|_| table.is_keyed_by_rowid()).map(str::to_owned);
         let rowid_columns = usize::from(rowid.is_some());
         let columns: Vec<String> = rowid.into_iter().chain(table.stored_columns().map(|c| quote(&c.name))).collect();
@@ -125,5 +121,16 @@ impl Writer {
             };
             read().map_err(|e| from_sqlite(&e, &select))
         })
+    }
+}
+
+/// # Errors
+/// `Unsupported` for a table whose rows have no key and no name for their rowid.
+pub(crate) fn check_rows_can_be_told_apart(schema: &Schema) -> Result<()> {
+    match schema.tables.iter().find(|t| t.is_keyed_by_rowid() && t.rowid_name().is_none()) {
+        None => Ok(()),
+        Some(table) => Err(Error::unsupported("the rows of this table could not be told apart: its columns take all names of the rowid")
+            .with("table", &table.name)
+            .with_hint("give it a PRIMARY KEY, or another name to one of rowid, oid and _rowid_")),
     }
 }

@@ -24,6 +24,7 @@ mod limits;
 mod listeners;
 mod lock;
 pub mod log;
+pub mod migration;
 mod once;
 mod phantom;
 mod read_transaction;

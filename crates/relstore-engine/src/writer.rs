@@ -1,6 +1,6 @@
 //! The one connection that writes: transactions with capture, and the schema as they change it.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, Ref, RefCell};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -80,6 +80,8 @@ pub(crate) struct Writer {
     /// Whether a part of it was rolled back since, so that the shadow must be read from the file again.
     is_tier_in_doubt: Cell<bool>,
     trust: Trust,
+    /// Tables that the open migration has between two shapes.
+    overlay: RefCell<catalog::Overlay>,
 }
 
 /// How many frames the WAL may have before it is copied into the file: SQLite's own number.
@@ -156,6 +158,7 @@ impl Writer {
             is_tier_touched: Cell::new(false),
             is_tier_in_doubt: Cell::new(false),
             trust,
+            overlay: RefCell::default(),
         };
         writer.record_foreign_ddl()?;
         writer.shadow.tier().set(writer.internally(|c| eviction::load(c, &writer.schema()))?);
@@ -382,6 +385,7 @@ impl Writer {
             let _ = self.internally(|c| c.execute("/*rs*/ ROLLBACK", &[]));
         }
         self.trust.ended(&self.connection);
+        *self.overlay.borrow_mut() = catalog::Overlay::default();
         self.capture.clear();
         self.deadline.stop();
         self.last_lsn.set(self.lsn_before.get());
@@ -405,8 +409,61 @@ impl Writer {
             self.is_tier_in_doubt.set(true);
         }
         if schema.version != self.schema.borrow().version {
-            self.capture.set_schema(&schema);
+            self.set_captured(&schema);
             *self.schema.borrow_mut() = schema;
+        }
+    }
+
+    /// Captures the changes of the schema's tables; not of one that a migration has put away, whose name may be another table's by now.
+    pub(crate) fn set_captured(&self, schema: &Schema) {
+        self.capture.set_schema(schema);
+        self.overlay.borrow().away.iter().for_each(|table| self.capture.forget(&table.name));
+    }
+
+    /// The tables that the open migration has between two shapes.
+    pub(crate) fn overlay(&self) -> Ref<'_, catalog::Overlay> {
+        self.overlay.borrow()
+    }
+
+    pub(crate) fn change_overlay(&self, change: impl FnOnce(&mut catalog::Overlay)) {
+        change(&mut self.overlay.borrow_mut());
+    }
+
+    /// The open transaction may last.
+    pub(crate) fn lift_deadline(&self) {
+        self.deadline.stop();
+    }
+
+    /// Nothing is written any more: the connection is not what it must be.
+    pub(crate) fn poison(&self) {
+        self.is_poisoned.store(true, Ordering::Release);
+    }
+
+    /// Runs a user's statement that changes the shape of tables which the schema does not follow now. `is_legacy`: a rename changes the table
+    /// alone, and no statement that names it.
+    pub(crate) fn run_unrecorded(&self, text: &str, is_legacy: bool) -> Result<()> {
+        authorizer::refuse_temporary(text).and_then(|()| eviction::refuse_quiet(text))?;
+        let set =
+            |on| self.connection.inner.set_db_config(DbConfig::SQLITE_DBCONFIG_LEGACY_ALTER_TABLE, on).map_err(|e| from_sqlite(&e, ""));
+        set(is_legacy)?;
+        let run = || {
+            let mut statement = self.connection.inner.prepare(text).map_err(|e| self.authorizer.explain(from_sqlite(&e, text)))?;
+            step(&mut statement, text, &[] as &[Value], &mut |_| Ok(()), || Ok(true)).map(|_| ())
+        };
+        let result = run();
+        self.authorizer.take_saw_ddl();
+        self.authorizer.take_dropped();
+        set(false).and(result)
+    }
+
+    /// Where SQLite finds the statement wrong: a byte of it.
+    pub(crate) fn offset_of_error(&self, text: &str) -> Option<usize> {
+        let error = self.connection.inner.prepare(text).err();
+        self.authorizer.take_saw_ddl();
+        self.authorizer.take_dropped();
+        match error? {
+            rusqlite::Error::SqlInputError { offset, .. } => usize::try_from(offset).ok().filter(|at| text.is_char_boundary(*at)),
+            _ => None,
         }
     }
 

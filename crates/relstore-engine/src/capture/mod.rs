@@ -312,7 +312,10 @@ impl Capture {
 
     /// Adds changes that the hook did not see: `pack` appends them and says how many they are.
     pub(crate) fn put(&self, pack: impl FnOnce(&mut Vec<u8>) -> u64) {
-        self.with(|s| s.count += pack(&mut s.packed));
+        self.with(|s| {
+            s.count += pack(&mut s.packed);
+            s.check_size();
+        });
     }
 
     /// While suspended, changes are not captured: rows that move between tiers do not change.

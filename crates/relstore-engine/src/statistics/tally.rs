@@ -175,7 +175,7 @@ impl TableTally {
 
     fn evolve(&mut self, old: &Table, new: &Table) {
         let mut hasher = Hasher::default();
-        if old.columns.iter().map(|c| c.id).eq(new.columns.iter().map(|c| c.id)) {
+        if old.stored_columns().map(|c| c.id).eq(new.stored_columns().map(|c| c.id)) {
             return;
         }
         let mut before: BTreeMap<ColumnId, ColumnTally> = std::mem::take(&mut self.columns).into_iter().collect();
