@@ -90,18 +90,18 @@ impl Database {
     }
 }
 
-fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+pub(crate) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     PathBuf::from(name)
 }
 
 /// A file that goes away unless it was renamed.
-struct Unfinished(PathBuf);
+pub(crate) struct Unfinished(pub(crate) PathBuf);
 
 impl Unfinished {
     fn remove(&self) {
-        for suffix in ["", "-journal", "-wal", "-shm"] {
+        for suffix in ["", "-journal", "-wal", "-shm", ".lock"] {
             // It is not there, as a rule.
             let _ = std::fs::remove_file(with_suffix(&self.0, suffix));
         }
@@ -118,15 +118,20 @@ impl Drop for Unfinished {
 fn copy(reader: &Reader, path: &Path, progress: &mut dyn FnMut(BackupProgress)) -> Result<Lsn> {
     reader.in_snapshot(|c| {
         let lsn = log::range(c)?.last;
-        let failed = |e: rusqlite::Error| from_sqlite(&e, "").with("path", path.display());
-        let mut to = rusqlite::Connection::open(path).map_err(failed)?;
-        {
-            let backup = Backup::new(&c.inner, &mut to).map_err(failed)?;
-            step_all(&backup, PAGES_A_STEP, progress)?;
-        }
-        to.close().map_err(|(_, e)| failed(e))?;
+        copy_file(&c.inner, path, progress)?;
         Ok(lsn)
     })
+}
+
+/// Copies what `from` sees into the new file `path`.
+pub(crate) fn copy_file(from: &rusqlite::Connection, path: &Path, progress: &mut dyn FnMut(BackupProgress)) -> Result<()> {
+    let failed = |e: rusqlite::Error| from_sqlite(&e, "").with("path", path.display());
+    let mut to = rusqlite::Connection::open(path).map_err(failed)?;
+    {
+        let backup = Backup::new(from, &mut to).map_err(failed)?;
+        step_all(&backup, PAGES_A_STEP, progress)?;
+    }
+    to.close().map_err(|(_, e)| failed(e))
 }
 
 fn step_all(backup: &Backup<'_, '_>, pages: i32, progress: &mut dyn FnMut(BackupProgress)) -> Result<()> {

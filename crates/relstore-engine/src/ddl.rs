@@ -108,19 +108,25 @@ impl Writer {
             None => String::new(),
         };
         let select = format!("/*rs*/ SELECT {} FROM main.{} NOT INDEXED {order}", columns.join(", "), quote(&table.name));
+        let mut sealed = Ok(());
         self.internally(|c| {
-            let read = || {
+            let mut read = || {
                 let mut statement = c.inner.prepare(&select)?;
                 let mut rows = statement.query([])?;
                 while let Some(row) = rows.next()? {
                     let rowid = if rowid_columns == 1 { Some(row.get(0)?) } else { None };
                     let cells = (rowid_columns..columns.len()).map(|i| row.get_ref(i).map(cell));
                     self.capture().put_row(op, table.id, rowid, &cells.collect::<rusqlite::Result<Vec<_>>>()?);
+                    sealed = self.seal_adopted();
+                    if sealed.is_err() {
+                        break;
+                    }
                 }
                 Ok(())
             };
             read().map_err(|e| from_sqlite(&e, &select))
-        })
+        })?;
+        sealed
     }
 }
 

@@ -4,12 +4,14 @@
 //! bring the async. Invariants: a row and its log entry commit in one SQLite transaction or not at all; one process writes a store,
 //! through one connection; a failed fsync poisons the handle. What is deliberately not here: buckets, Parquet, events as JSON.
 
+mod adopt;
 mod affinity;
 mod authorizer;
 mod backup;
 mod capture;
 mod catalog;
 mod check;
+mod compatibility;
 mod cursor;
 mod database;
 mod ddl;
@@ -45,9 +47,11 @@ mod virtual_cells;
 mod wal;
 mod writer;
 
+pub use adopt::Adopted;
 pub use backup::BackupProgress;
 pub use catalog::schema_of;
 pub use check::Finding;
+pub use compatibility::Compatibility;
 pub use cursor::{Cursor, CursorClaim, Start};
 pub use database::Database;
 pub use description::{ForeignKeyDescription, IndexDescription, StoreDescription, TableDescription, TriggerDescription};

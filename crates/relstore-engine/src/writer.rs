@@ -71,6 +71,10 @@ pub(crate) struct Writer {
     schema: RefCell<Arc<Schema>>,
     /// The schema when the open transaction began.
     schema_before: RefCell<Arc<Schema>>,
+    /// The version that the commit of the log that is being made began under.
+    version_before: Cell<u32>,
+    /// A plain file is being made a store: its rows go into the log in many commits of one transaction.
+    is_adopting: Cell<bool>,
     /// Set when the disk failed: nothing is written any more. The WAL hook sets it too, where a checkpoint failed.
     is_poisoned: Arc<AtomicBool>,
     /// The cold tier, as the open transaction sees it.
@@ -83,6 +87,9 @@ pub(crate) struct Writer {
     /// Tables that the open migration has between two shapes.
     overlay: RefCell<catalog::Overlay>,
 }
+
+/// How many bytes of changes the commits have that a file is adopted in.
+const ADOPTED_BYTES: u64 = 4 << 20;
 
 /// How many frames the WAL may have before it is copied into the file: SQLite's own number.
 const CHECKPOINT_FRAMES: i32 = 1000;
@@ -152,6 +159,8 @@ impl Writer {
             disk: Arc::new(Disk::new(path, Arc::clone(&is_poisoned))),
             retention: Retention::new(settings, range.extent),
             schema: RefCell::new(Arc::clone(&schema)),
+            version_before: Cell::new(schema.version),
+            is_adopting: Cell::new(false),
             schema_before: RefCell::new(schema),
             is_poisoned,
             shadow,
@@ -171,7 +180,13 @@ impl Writer {
             return Ok(());
         }
         self.begin_unchecked()?;
-        match self.record_outside_ddl() {
+        // A file that was no store: its rows were there before the log.
+        self.is_adopting.set(self.schema().version == 0);
+        self.capture.set_created_as_read(self.is_adopting.get());
+        let recorded = self.record_outside_ddl();
+        self.capture.set_created_as_read(false);
+        self.is_adopting.set(false);
+        match recorded {
             Ok(()) => self.commit(None).map(|_| ()),
             Err(e) => {
                 self.rollback();
@@ -272,6 +287,7 @@ impl Writer {
         }
         self.internally(|_| self.capture.run(Step::Begin))?;
         *self.schema_before.borrow_mut() = self.schema();
+        self.version_before.set(self.schema().version);
         self.lsn_before.set(self.last_lsn.get());
         self.retention.began();
         self.deadline.start();
@@ -341,9 +357,16 @@ impl Writer {
         self.internally(|c| self.retention.make_room(c, packed_bytes))?;
         self.set_head(None);
         self.internally(|c| self.capture.seal(&c.inner))?;
+        self.version_before.set(self.schema().version);
         self.retention.put(packed_bytes);
         self.last_lsn.set(self.last_lsn.get().plus(count));
         Ok(())
+    }
+
+    /// Ends the commit of the log, where a file is adopted and enough of it has gathered.
+    pub(crate) fn seal_adopted(&self) -> Result<()> {
+        let is_due = self.is_adopting.get() && self.capture.packed_bytes() >= ADOPTED_BYTES;
+        if is_due { self.seal() } else { Ok(()) }
     }
 
     fn set_head(&self, txid: Option<&TxId>) {
@@ -352,7 +375,7 @@ impl Writer {
             lsn_before: self.last_lsn.get().as_i64(),
             offset: self.retention.end() as i64,
             timestamp: self.hybrid.observe(self.clock.now()),
-            schema_version: self.schema_before.borrow().version,
+            schema_version: self.version_before.get(),
         });
     }
 

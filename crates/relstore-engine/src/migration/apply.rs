@@ -156,7 +156,7 @@ impl Database {
         }
         let mut report = ApplyReport { plan, ..ApplyReport::default() };
         if !options.dry_run {
-            report.adopted = self.adopt(&before)?;
+            report.adopted = self.adopt_listed(&before)?;
             let rules = Rules { missing_default: options.missing_default, last_table_id: self.schema().last_table_id, is_plan: false };
             for (at, migration) in chosen.iter().enumerate() {
                 let place = (at + 1, chosen.len());
@@ -200,7 +200,7 @@ impl Database {
     }
 
     /// Takes into the history what drizzle has applied.
-    fn adopt(&self, standing: &Standing<'_>) -> Result<Vec<AppliedMigration>> {
+    fn adopt_listed(&self, standing: &Standing<'_>) -> Result<Vec<AppliedMigration>> {
         if standing.adopted.is_empty() {
             return Ok(Vec::new());
         }

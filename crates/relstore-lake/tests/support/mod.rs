@@ -75,6 +75,7 @@ pub(crate) fn table(id: u32, name: &str, columns: Vec<Column>, primary_key: Vec<
         sql: String::new(),
         dependents: vec![],
         next_column_id,
+        facts: None,
     }
 }
 
