@@ -6,7 +6,7 @@ mod migration_support;
 
 use common::{assert_log_is_true, script, store};
 use migration_support::ids;
-use relstore_engine::migration::{InlineMigration, InlineOutcome, MigrationKind};
+use relstore_engine::migration::{InlineMigration, InlineOutcome, MigrationKind, Proposal};
 use relstore_model::{Error, ErrorKind, Value};
 
 fn run(sql: &'static str) -> impl Fn(&relstore_engine::migration::MigrationTransaction<'_>) -> relstore_model::Result<()> {
@@ -114,4 +114,43 @@ fn a_check_may_refuse_before_anything_is_committed() {
     assert_eq!((error.kind(), seen), (ErrorKind::Incompatible, Some((1, 1, 2))));
     assert_eq!((store.db.migration_version().unwrap(), store.db.schema().version), (1, 1));
     assert_log_is_true(&store.db);
+}
+
+#[test]
+fn a_check_can_refuse_a_down_as_it_can_an_up() {
+    let store = store();
+    let migrations = || {
+        vec![
+            InlineMigration::new(1, |m| m.execute_batch("CREATE TABLE t(id INTEGER PRIMARY KEY, a TEXT)"))
+                .with_down(|m| m.execute_batch("DROP TABLE t")),
+            InlineMigration::new(2, |m| m.execute_batch("ALTER TABLE t ADD COLUMN b TEXT"))
+                .with_down(|m| m.execute_batch("ALTER TABLE t DROP COLUMN b")),
+        ]
+    };
+    store.db.migrate_all(&migrations()).unwrap();
+    let before = (store.db.schema(), store.db.migrations().unwrap(), store.db.high_water());
+    let mut seen = Vec::new();
+    let mut refuse = |proposal: &Proposal<'_>| {
+        let lost: Vec<String> = proposal.plan.destructions().map(|(_, _, d)| d.to_string()).collect();
+        seen.push((lost, proposal.before.version, proposal.after.version));
+        Err(Error::new(ErrorKind::Incompatible, "as meant"))
+    };
+    let all = migrations();
+    assert_eq!(store.db.roll_back_checked(&all[1], Some(&mut refuse)).unwrap_err().kind(), ErrorKind::Incompatible);
+    assert_eq!(store.db.roll_back_to_checked(0, &all, Some(&mut refuse)).unwrap_err().kind(), ErrorKind::Incompatible);
+    let open = store.db.begin_rollback(2).unwrap();
+    open.transaction.execute("ALTER TABLE t DROP COLUMN b", &[]).unwrap();
+    assert_eq!(open.finish_checked(Some(&mut refuse)).unwrap_err().kind(), ErrorKind::Incompatible);
+    let open = store.db.begin_migration(3).unwrap().unwrap();
+    open.execute("ALTER TABLE t DROP COLUMN b", &[]).unwrap();
+    assert_eq!(open.finish_checked(Some(&mut refuse)).unwrap_err().kind(), ErrorKind::Incompatible);
+    assert_eq!(seen, vec![(vec!["drops column t.b".to_owned()], 2, 3); 4]);
+    assert_eq!((store.db.schema(), store.db.migrations().unwrap(), store.db.high_water()), before, "nothing was done");
+    let mut count = 0;
+    let mut allow = |_: &Proposal<'_>| {
+        count += 1;
+        Ok(())
+    };
+    assert_eq!(store.db.roll_back_to_checked(0, &all, Some(&mut allow)).unwrap().len(), 2);
+    assert_eq!((count, store.db.schema().tables.len()), (2, 0));
 }

@@ -4,10 +4,12 @@
 mod common;
 mod migration_support;
 
-use common::{assert_log_is_true, open, script, store};
+use common::{assert_log_is_true, changes, open, script, store};
 use migration_support::{LAYOUTS, apply, count, file_of, folder, write};
-use relstore_engine::migration::{ApplyOptions, LateMigrations, Layout, MigrationFolder, MigrationKind};
-use relstore_model::{ErrorKind, Lsn};
+use relstore_engine::migration::{
+    ApplyOptions, LateMigrations, Layout, MigrationFolder, MigrationKind, MigrationPlan, Proposal, RowsTouched,
+};
+use relstore_model::{Error, ErrorKind, Lsn};
 
 const A: &str = "CREATE TABLE a(id INTEGER PRIMARY KEY);\nINSERT INTO a VALUES(1);";
 const B: &str = "CREATE TABLE b(id INTEGER PRIMARY KEY);";
@@ -170,15 +172,15 @@ fn migrations_are_taken_back_by_their_downs() {
     down(3, "ALTER TABLE a DROP COLUMN c");
     let all = MigrationFolder::read(dir.path()).unwrap();
     apply(&store.db, &all).unwrap();
-    let error = store.db.roll_back_migrations(&all, 1, true).unwrap_err();
+    let error = store.db.roll_back_migrations(&all, Some(1), true).unwrap_err();
     assert!(error.kind() == ErrorKind::NotFound && error.to_string().contains("0002_step_2"), "{error}");
     assert_eq!(store.db.migration_status(&all).unwrap().applied.len(), 3, "nothing was taken back");
-    let error = store.db.roll_back_migrations(&all, 2, false).unwrap_err();
+    let error = store.db.roll_back_migrations(&all, Some(2), false).unwrap_err();
     assert!(error.kind() == ErrorKind::Invalid && error.to_string().contains("drops column a.c"), "{error}");
-    assert_eq!(store.db.roll_back_migrations(&all, 2, true).unwrap().len(), 1);
+    assert_eq!(store.db.roll_back_migrations(&all, Some(2), true).unwrap().len(), 1);
     down(2, "DROP TABLE b");
     let all = MigrationFolder::read(dir.path()).unwrap();
-    store.db.roll_back_migrations(&all, 1, true).unwrap();
+    store.db.roll_back_migrations(&all, Some(1), true).unwrap();
     assert!(store.db.schema().table("b").is_err());
     let history = store.db.migrations().unwrap();
     assert_eq!(history.iter().map(|m| m.is_in_force()).collect::<Vec<_>>(), [true, false, false]);
@@ -187,6 +189,65 @@ fn migrations_are_taken_back_by_their_downs() {
     assert_eq!((again.applied.len(), again.applied[0].migration.id), (2, 4));
     assert_log_is_true(&store.db);
     assert!(db_positions_rise(&store.db));
+}
+
+#[test]
+fn taking_back_is_planned_checked_and_done_wholly() {
+    for layout in LAYOUTS {
+        let store = store();
+        let (dir, _) = folder(layout, &[A, B, C]);
+        for (n, sql) in [(1, "DROP TABLE a"), (2, "DROP TABLE b"), (3, "ALTER TABLE a DROP COLUMN c")] {
+            let up = file_of(dir.path(), layout, n, &format!("step_{n}"));
+            let down = if layout == Layout::Folders { up.with_file_name("down.sql") } else { up.with_extension("down.sql") };
+            std::fs::write(down, sql).unwrap();
+        }
+        let all = MigrationFolder::read(dir.path()).unwrap();
+        apply(&store.db, &all).unwrap();
+        let before = (store.db.schema(), store.db.migrations().unwrap(), changes(&store.db));
+        let rows = count(&store.db, "a");
+        let first = all.migrations[0].version;
+        let plan = store.db.plan_roll_back(&all, Some(first)).unwrap();
+        let told = |plan: &MigrationPlan| -> Vec<(u64, String, RowsTouched)> {
+            plan.migrations.iter().flat_map(|m| m.statements.iter().map(|s| (m.version - first, s.words.clone(), s.rows))).collect()
+        };
+        let of_a = RowsTouched::Exactly(rows.unsigned_abs());
+        let of_b = RowsTouched::Exactly(count(&store.db, "b").unsigned_abs());
+        assert_eq!(told(&plan), [(2, "drops column c of a".to_owned(), of_a), (1, "drops table b".to_owned(), of_b)]);
+        let plan = store.db.plan_roll_back(&all, None).unwrap();
+        assert_eq!((plan.migrations.len(), told(&plan)[2].clone()), (3, (0, "drops table a".to_owned(), of_a)));
+        let unknown = store.db.plan_roll_back(&all, Some(77)).unwrap_err();
+        assert_eq!(
+            (unknown.kind(), store.db.roll_back_migrations(&all, Some(77), true).unwrap_err().kind()),
+            (ErrorKind::NotFound, ErrorKind::NotFound)
+        );
+        let mut asked = Vec::new();
+        let mut refuse = |proposal: &Proposal<'_>| {
+            asked.push((proposal.plan.migrations.len(), proposal.before.tables.len(), proposal.after.tables.len()));
+            Err(Error::new(ErrorKind::Incompatible, "as meant"))
+        };
+        let refused = store.db.roll_back_migrations_checked(&all, None, true, Some(&mut refuse)).unwrap_err();
+        assert_eq!((refused.kind(), asked), (ErrorKind::Incompatible, vec![(3, 2, 0)]));
+        assert_eq!((store.db.schema(), store.db.migrations().unwrap(), changes(&store.db)), before, "nothing was done");
+        assert_eq!(store.db.roll_back_migrations(&all, None, true).unwrap().len(), 3);
+        assert_eq!((store.db.schema().tables.len(), store.db.migration_status(&all).unwrap().pending.len()), (0, 3));
+        assert_eq!(store.db.roll_back_migrations(&all, None, false).unwrap(), [], "there is nothing to take back");
+        assert_log_is_true(&store.db);
+    }
+}
+
+#[test]
+fn a_folders_schema_is_what_an_empty_store_gets_from_it() {
+    let more =
+        "ALTER TABLE a ADD COLUMN required TEXT NOT NULL DEFAULT 'q'; CREATE UNIQUE INDEX a_r ON a(required); CREATE VIEW v AS SELECT 1";
+    for layout in LAYOUTS {
+        let (_dir, all) = folder(layout, &[A, B, C, more]);
+        let store = store();
+        apply(&store.db, &all).unwrap();
+        assert_eq!(all.schema().unwrap(), *store.db.schema());
+    }
+    let (_dir, bad) = folder(Layout::Files, &[A, "SELEC 1"]);
+    let error = bad.schema().unwrap_err();
+    assert!(error.to_string().contains("0002_step_2.sql, statement: 1, line: 1"), "{error}");
 }
 
 fn db_positions_rise(db: &relstore_engine::Database) -> bool {

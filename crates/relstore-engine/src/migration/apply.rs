@@ -6,7 +6,7 @@ use relstore_model::{Error, ErrorKind, Result, Schema};
 
 use super::folder::{FolderMigration, MigrationFolder};
 use super::history::{self, AppliedMigration, MigrationKind};
-use super::plan::{MigrationPlan, PlanCache, tried};
+use super::plan::{MigrationPlan, PlanCache, Trial, tried};
 use super::standing::{Standing, standing};
 use super::transaction::{MigrationReport, MigrationTransaction, Purpose, Rules};
 use super::{PendingMigration, drizzle};
@@ -136,11 +136,7 @@ impl Database {
     /// `Constraint` if a migration leaves foreign keys violated; as a statement gives them, with file, statement, line and caret: nothing of
     /// that migration is done.
     pub fn apply_migrations(&self, folder: &MigrationFolder, mut options: ApplyOptions<'_>) -> Result<ApplyReport> {
-        if let Some(target) = options.target.filter(|t| folder.by_version(*t).is_none()) {
-            return Err(Error::not_found("the folder has no migration of this version")
-                .with("version", target)
-                .with("folder", folder.path.display()));
-        }
+        check_target(folder, options.target)?;
         let before = self.standing(folder)?;
         let chosen = chosen(&before, &options);
         check_late(&before, &chosen, options.late)?;
@@ -149,11 +145,7 @@ impl Database {
         if !options.allow_destructive {
             plan.check_destruction()?;
         }
-        if let Some(check) = options.check.as_mut().filter(|_| !chosen.is_empty()) {
-            let before = self.schema();
-            let after = trial.after().unwrap_or_else(|| Arc::clone(&before));
-            check(&Proposal::new(self, before, after, &plan))?;
-        }
+        self.ask(options.check.take(), &trial, &plan)?;
         let mut report = ApplyReport { plan, ..ApplyReport::default() };
         if !options.dry_run {
             report.adopted = self.adopt_listed(&before)?;
@@ -235,30 +227,78 @@ impl Database {
         })
     }
 
-    /// Takes the newest applied migrations of the folder back by their downs, newest first, until none with a version above `target` is applied;
-    /// each in a transaction of its own. `target` 0 takes back all.
+    /// Plans what taking the migrations above `target` back would do; see [`Database::roll_back_migrations`]. Nothing is changed, and no writer waits.
+    /// Each planned migration is the down of the one it is named for, the newest first.
     ///
     /// # Errors
-    /// `NotFound` if one has no down: before anything is done. `Unsupported` for one that is not the newest. Otherwise as
+    /// `NotFound` if one has no down, or if there is no target of that version; otherwise as [`Database::plan_migrations`].
+    pub fn plan_roll_back(&self, folder: &MigrationFolder, target: Option<u64>) -> Result<MigrationPlan> {
+        let downs = self.downs(folder, target)?;
+        let chosen: Vec<&FolderMigration> = downs.iter().collect();
+        tried(self, &chosen, MissingDefault::default(), None)?.plan(self, &chosen, true)
+    }
+
+    /// Takes the applied migrations of the folder that have a version above `target` back by their downs, the newest first, each in a transaction
+    /// of its own; without a target all of them.
+    ///
+    /// # Errors
+    /// `NotFound` if one has no down, or if there is no target of that version; `Invalid` if something would be lost and that is not allowed:
+    /// before anything is done. `Conflict` for one that drizzle has applied and that is not in the history yet. Otherwise as
     /// [`Database::apply_migrations`].
-    pub fn roll_back_migrations(&self, folder: &MigrationFolder, target: u64, allow_destructive: bool) -> Result<Vec<MigrationReport>> {
-        let applied = self.standing(folder)?;
-        let mut chosen: Vec<&FolderMigration> = applied.applied.iter().copied().filter(|m| m.version > target).collect();
-        chosen.sort_by_key(|m| std::cmp::Reverse(m.version));
-        if let Some(without) = chosen.iter().find(|m| m.down.is_none()) {
-            return Err(Error::not_found("a migration has no down, so it cannot be taken back")
-                .with("migration", &without.name)
-                .with("file", without.up.path.display())
-                .with_hint("write one beside it (NNNN_name.down.sql, or down.sql), or restore the store to the bookmark before it"));
-        }
-        let downs: Vec<FolderMigration> =
-            chosen.iter().filter_map(|m| m.down.clone().map(|down| FolderMigration { up: down, ..(*m).clone() })).collect();
+    pub fn roll_back_migrations(
+        &self,
+        folder: &MigrationFolder,
+        target: Option<u64>,
+        allow_destructive: bool,
+    ) -> Result<Vec<MigrationReport>> {
+        self.roll_back_migrations_checked(folder, target, allow_destructive, None)
+    }
+
+    /// As [`Database::roll_back_migrations`]; `check` is asked once, before anything is committed, if there is something to take back.
+    ///
+    /// # Errors
+    /// As [`Database::roll_back_migrations`], and whatever `check` gives.
+    pub fn roll_back_migrations_checked(
+        &self,
+        folder: &MigrationFolder,
+        target: Option<u64>,
+        allow_destructive: bool,
+        check: Option<Check<'_>>,
+    ) -> Result<Vec<MigrationReport>> {
+        let downs = self.downs(folder, target)?;
+        let chosen: Vec<&FolderMigration> = downs.iter().collect();
+        let trial = tried(self, &chosen, MissingDefault::default(), None)?;
+        let plan = trial.plan(self, &chosen, false)?;
         if !allow_destructive {
-            let chosen: Vec<&FolderMigration> = downs.iter().collect();
-            tried(self, &chosen, MissingDefault::default(), None)?.plan(self, &chosen, false)?.check_destruction()?;
+            plan.check_destruction()?;
         }
+        self.ask(check, &trial, &plan)?;
         let rules = Rules { missing_default: MissingDefault::default(), last_table_id: self.schema().last_table_id, is_plan: false };
         downs.iter().map(|down| self.revert_one(down, rules)).collect()
+    }
+
+    /// The applied migrations above `target`, the newest first, each with its down in the place of what it does.
+    fn downs(&self, folder: &MigrationFolder, target: Option<u64>) -> Result<Vec<FolderMigration>> {
+        check_target(folder, target)?;
+        let applied = self.standing(folder)?;
+        let mut chosen: Vec<&FolderMigration> = applied.applied.iter().copied().filter(|m| target.is_none_or(|t| m.version > t)).collect();
+        chosen.sort_by_key(|m| std::cmp::Reverse(m.version));
+        let of = |m: &&FolderMigration| match m.down.clone() {
+            Some(down) => Ok(FolderMigration { up: down, ..(*m).clone() }),
+            None => Err(Error::not_found("a migration has no down, so it cannot be taken back")
+                .with("migration", &m.name)
+                .with("file", m.up.path.display())
+                .with_hint("write one beside it (NNNN_name.down.sql, or down.sql), or restore the store to the bookmark before it")),
+        };
+        chosen.iter().map(of).collect()
+    }
+
+    /// Asks a check about what was tried, if there is anything.
+    fn ask(&self, check: Option<Check<'_>>, trial: &Trial, plan: &MigrationPlan) -> Result<()> {
+        match (check, trial.after()) {
+            (Some(check), Some(after)) => check(&Proposal::new(self, self.schema(), after, plan)),
+            (Some(_) | None, _) => Ok(()),
+        }
     }
 
     fn revert_one(&self, down: &FolderMigration, rules: Rules) -> Result<MigrationReport> {
@@ -272,7 +312,17 @@ impl Database {
                 .with_hint("apply the folder first")
         })?;
         transaction.run_script(&down.up, &mut |_, _| Ok(()))?;
-        transaction.commit(&Purpose::Revert(was), &mut |_| Ok(())).map_err(|e| e.with("migration", &down.name))
+        let placed = |e: Error| e.with("migration", &down.name).with("file", down.up.path.display());
+        transaction.commit(&Purpose::Revert(was), &mut |_| Ok(())).map_err(placed)
+    }
+}
+
+fn check_target(folder: &MigrationFolder, target: Option<u64>) -> Result<()> {
+    match target.filter(|t| folder.by_version(*t).is_none()) {
+        None => Ok(()),
+        Some(target) => Err(Error::not_found("the folder has no migration of this version")
+            .with("version", target)
+            .with("folder", folder.path.display())),
     }
 }
 

@@ -27,7 +27,7 @@ pub struct MigrationFolder {
     pub path: PathBuf,
     /// How it is laid out.
     pub layout: Layout,
-    /// At least one; versions rise.
+    /// At least one; versions rise, but for what [`MigrationFolder::read_to_lint`] read.
     pub migrations: Vec<FolderMigration>,
 }
 
@@ -70,6 +70,16 @@ impl MigrationFolder {
     /// journal that is no JSON (with line and column) or of another form, versions that repeat, a file that the journal has not, a name
     /// without number, a file that is empty or not UTF-8; `Unavailable` if it cannot be read.
     pub fn read(path: &Path) -> Result<Self> {
+        let this = Self::read_to_lint(path)?;
+        this.check_versions()?;
+        Ok(this)
+    }
+
+    /// As [`MigrationFolder::read`], but versions may repeat: [`MigrationFolder::lint`] finds that with the rest. No store takes such a folder.
+    ///
+    /// # Errors
+    /// As [`MigrationFolder::read`], without that of versions.
+    pub fn read_to_lint(path: &Path) -> Result<Self> {
         let found = fs::metadata(path).map_err(|e| unreadable("the folder of migrations", path, e))?;
         if !found.is_dir() {
             return Err(Error::invalid("a file, not a folder of migrations").with("path", path.display()).with_hint(LAYOUTS));
@@ -88,11 +98,12 @@ impl MigrationFolder {
         }
         let mut this = Self { path: path.to_owned(), layout, migrations };
         this.migrations.sort_by_key(|m| m.version);
-        this.check_versions()?;
         Ok(this)
     }
 
-    fn check_versions(&self) -> Result<()> {
+    /// # Errors
+    /// `Invalid` if two have one version.
+    pub(super) fn check_versions(&self) -> Result<()> {
         match self.migrations.windows(2).find(|pair| pair[0].version == pair[1].version) {
             None => Ok(()),
             Some(pair) => Err(Error::invalid("two migrations have the same version")
@@ -221,7 +232,7 @@ fn unnumbered(path: &Path) -> Error {
 }
 
 /// The number that a name begins with, and the rest.
-fn number(name: &str) -> Option<(u64, &str)> {
+pub(super) fn number(name: &str) -> Option<(u64, &str)> {
     let digits = name.bytes().take_while(u8::is_ascii_digit).count();
     Some((name[..digits].parse().ok()?, &name[digits..]))
 }

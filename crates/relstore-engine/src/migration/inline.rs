@@ -2,9 +2,8 @@
 
 use relstore_model::{Error, ErrorKind, Result};
 
-use super::apply::{Check, MissingDefault, Proposal};
+use super::apply::{Check, MissingDefault};
 use super::history::{self, AppliedMigration, MigrationKind};
-use super::plan::MigrationPlan;
 use super::transaction::{MigrationReport, MigrationTransaction, Purpose, Rules};
 use crate::database::Database;
 
@@ -62,7 +61,7 @@ impl Database {
     pub fn migrate_checked(&self, migration: &InlineMigration<'_>, check: Option<Check<'_>>) -> Result<InlineOutcome> {
         let Some(transaction) = self.begin_inline(migration.version)? else { return Ok(InlineOutcome::Current) };
         (migration.up)(&transaction)?;
-        let report = self.commit_checked(transaction, &Purpose::Inline(migration.version), check)?;
+        let report = transaction.commit_checked(&Purpose::Inline(migration.version), check)?;
         Ok(InlineOutcome::Applied(Box::new(report)))
     }
 
@@ -120,28 +119,23 @@ impl Database {
         Rules { missing_default: MissingDefault::default(), last_table_id: self.schema().last_table_id, is_plan: false }
     }
 
-    fn commit_checked(
-        &self,
-        transaction: MigrationTransaction<'_>,
-        purpose: &Purpose<'_>,
-        mut check: Option<Check<'_>>,
-    ) -> Result<MigrationReport> {
-        transaction.commit(purpose, &mut |done| {
-            let Some(check) = check.as_mut() else { return Ok(()) };
-            let plan = MigrationPlan::of_inline(purpose, done);
-            check(&Proposal::new(self, self.schema(), done.schema(), &plan))
-        })
-    }
-
     /// Takes the inline migration of this version back by its `down`; it must be the current one.
     ///
     /// # Errors
     /// `NotFound` if `migration` has no `down`; `Conflict` if another version is the current one, with both; otherwise as [`Database::migrate`].
     pub fn roll_back(&self, migration: &InlineMigration<'_>) -> Result<MigrationReport> {
+        self.roll_back_checked(migration, None)
+    }
+
+    /// As [`Database::roll_back`]; `check` is asked before it commits, as in [`Database::migrate_checked`].
+    ///
+    /// # Errors
+    /// As [`Database::roll_back`], and whatever `check` gives.
+    pub fn roll_back_checked(&self, migration: &InlineMigration<'_>, check: Option<Check<'_>>) -> Result<MigrationReport> {
         let transaction = self.begin_revert(migration.version)?;
         let down = migration.down.as_ref().ok_or_else(|| no_down(migration.version))?;
         down(&transaction.0)?;
-        self.commit_checked(transaction.0, &Purpose::Revert(transaction.1), None)
+        transaction.0.commit_checked(&Purpose::Revert(transaction.1), check)
     }
 
     /// Takes the inline migrations above `version` back, newest first, each in a transaction of its own. `migrations` has them all; 0 takes back
@@ -150,6 +144,19 @@ impl Database {
     /// # Errors
     /// `NotFound` if one is not among `migrations`, or has no `down`: before anything is done. Otherwise as [`Database::roll_back`].
     pub fn roll_back_to(&self, version: u64, migrations: &[InlineMigration<'_>]) -> Result<Vec<MigrationReport>> {
+        self.roll_back_to_checked(version, migrations, None)
+    }
+
+    /// As [`Database::roll_back_to`]; `check` is asked for each before it commits. What was taken back before one that is refused stays so.
+    ///
+    /// # Errors
+    /// As [`Database::roll_back_to`], and whatever `check` gives.
+    pub fn roll_back_to_checked(
+        &self,
+        version: u64,
+        migrations: &[InlineMigration<'_>],
+        mut check: Option<Check<'_>>,
+    ) -> Result<Vec<MigrationReport>> {
         let is_above = |m: &AppliedMigration| m.is_in_force() && m.kind == MigrationKind::Inline && m.version > version;
         let mut above: Vec<u64> = self.migrations()?.iter().filter(|m| is_above(m)).map(|m| m.version).collect();
         above.sort_unstable_by_key(|v| std::cmp::Reverse(*v));
@@ -159,7 +166,15 @@ impl Database {
             if found.down.is_none() { Err(no_down(version)) } else { Ok(found) }
         };
         let chosen: Vec<&InlineMigration<'_>> = above.into_iter().map(of).collect::<Result<_>>()?;
-        chosen.into_iter().map(|migration| self.roll_back(migration)).collect()
+        let mut reports = Vec::new();
+        for migration in chosen {
+            let check: Option<Check<'_>> = match check.as_mut() {
+                Some(check) => Some(&mut **check),
+                None => None,
+            };
+            reports.push(self.roll_back_checked(migration, check)?);
+        }
+        Ok(reports)
     }
 
     /// Begins to take the current inline migration back, whose statements the caller gives; ended by [`Rollback::finish`].
@@ -203,7 +218,15 @@ impl Rollback<'_> {
     /// # Errors
     /// As [`MigrationTransaction::finish`].
     pub fn finish(self) -> Result<MigrationReport> {
-        self.transaction.commit(&Purpose::Revert(self.was), &mut |_| Ok(()))
+        self.finish_checked(None)
+    }
+
+    /// As [`Rollback::finish`]; `check` is asked before it commits, as in [`Database::migrate_checked`].
+    ///
+    /// # Errors
+    /// As [`Rollback::finish`], and whatever `check` gives.
+    pub fn finish_checked(self, check: Option<Check<'_>>) -> Result<MigrationReport> {
+        self.transaction.commit_checked(&Purpose::Revert(self.was), check)
     }
 }
 

@@ -8,7 +8,7 @@ use relstore_model::{Error, Result, Schema, TableId, Value};
 
 use super::apply::MissingDefault;
 use super::destruction::Destruction;
-use super::folder::{FolderMigration, sha256};
+use super::folder::{FolderMigration, MigrationFolder, sha256};
 use super::rebuild::Rebuild;
 use super::scratch::{Scratch, Shape};
 use super::statement::{Kind, kind};
@@ -131,8 +131,7 @@ fn planned_statement(s: StatementReport, rows: RowsTouched) -> PlannedStatement 
 
 /// What became of migrations on a store without rows.
 pub(super) struct Trial {
-    /// Each with the schemas before and after it.
-    reports: Vec<(MigrationReport, Arc<Schema>, Arc<Schema>)>,
+    reports: Vec<Tried>,
 }
 
 /// Plans that were made, for many stores of one shape: a plan depends on the shape and on the migrations alone. Share one for the stores of a
@@ -179,23 +178,41 @@ pub(super) fn tried(
         return Ok(known);
     }
     let scratch = Scratch::of(&shape)?;
-    let store = scratch.database()?;
     let rules = Rules { missing_default, last_table_id: shape.schema.last_table_id, is_plan: true };
-    let mut reports = Vec::new();
-    for migration in migrations {
-        let before = store.schema();
-        let transaction = MigrationTransaction::begin(store, rules)?;
-        transaction.run_script(&migration.up, &mut |_, _| Ok(()))?;
-        let report = transaction
-            .commit(&Purpose::Apply(migration), &mut |_| Ok(()))
-            .map_err(|e| e.with("migration", &migration.name).with("file", migration.up.path.display()))?;
-        reports.push((report, before, store.schema()));
-    }
+    let reports = migrations.iter().map(|m| try_one(scratch.database()?, m, rules)).collect::<Result<_>>()?;
     let trial = Arc::new(Trial { reports });
     if let (Some(cache), Some(key)) = (cache, key) {
         cache.put(key, &trial);
     }
     Ok(trial)
+}
+
+/// What a migration did to a store without rows, with the schemas before and after it.
+pub(super) type Tried = (MigrationReport, Arc<Schema>, Arc<Schema>);
+
+/// Tries one migration on a store without rows.
+pub(super) fn try_one(store: &Database, migration: &FolderMigration, rules: Rules) -> Result<Tried> {
+    let before = store.schema();
+    let transaction = MigrationTransaction::begin(store, rules)?;
+    transaction.run_script(&migration.up, &mut |_, _| Ok(()))?;
+    let placed = |e: Error| e.with("migration", &migration.name).with("file", migration.up.path.display());
+    let report = transaction.commit(&Purpose::Apply(migration), &mut |_| Ok(())).map_err(placed)?;
+    Ok((report, before, store.schema()))
+}
+
+impl MigrationFolder {
+    /// The schema that all of the folder makes of an empty store, with the ids that it gets there. It is tried out on such a store, which goes again.
+    ///
+    /// # Errors
+    /// As [`Database::plan_migrations`].
+    pub fn schema(&self) -> Result<Schema> {
+        let scratch = Scratch::empty()?;
+        let store = scratch.database()?;
+        for migration in &self.migrations {
+            try_one(store, migration, Rules::OF_EMPTY_STORES)?;
+        }
+        Ok(Schema::clone(&store.schema()))
+    }
 }
 
 impl Trial {

@@ -53,6 +53,11 @@ impl Shape {
 }
 
 impl Scratch {
+    /// A store that has nothing yet.
+    pub(super) fn empty() -> Result<Self> {
+        Self::of(&Shape { schema: Schema::default(), statements: Vec::new() })
+    }
+
     /// A store of this shape.
     pub(super) fn of(shape: &Shape) -> Result<Self> {
         let mut this = Self { database: None, folder: folder()? };

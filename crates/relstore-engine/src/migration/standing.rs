@@ -54,6 +54,7 @@ impl Database {
     }
 
     pub(super) fn standing<'a>(&self, folder: &'a MigrationFolder) -> Result<Standing<'a>> {
+        folder.check_versions()?;
         let (known, listed) =
             self.with_reader(|reader| reader.in_snapshot(|c| Ok((history::all(c)?, drizzle::listed(c, &catalog::newest(c)?)?))))?;
         standing(folder, &known, listed)

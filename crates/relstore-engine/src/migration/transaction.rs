@@ -6,10 +6,11 @@ use std::sync::{Arc, MutexGuard};
 use relstore_model::identifier::quote;
 use relstore_model::{Error, ErrorKind, Lsn, Result, Schema, Timestamp, Value};
 
-use super::apply::MissingDefault;
+use super::apply::{Check, MissingDefault, Proposal};
 use super::destruction::{Destruction, is_narrowing};
 use super::folder::FolderMigration;
 use super::history::{AppliedMigration, MigrationKind};
+use super::plan::MigrationPlan;
 use super::rebuild::{Rebuild, Rebuilds};
 use super::script::{Script, ScriptStatement};
 use super::statement::{Kind, Parser, kind};
@@ -71,6 +72,11 @@ pub(super) struct Rules {
     pub(super) last_table_id: u32,
     /// A plan: there are no rows, so rows are not judged.
     pub(super) is_plan: bool,
+}
+
+impl Rules {
+    /// Those of a plan for a store that has nothing yet.
+    pub(super) const OF_EMPTY_STORES: Self = Self { missing_default: MissingDefault::Refuse, last_table_id: 0, is_plan: true };
 }
 
 /// The open transaction of one migration. Dropped without [`MigrationTransaction::finish`] it leaves no trace.
@@ -424,6 +430,16 @@ impl<'db> MigrationTransaction<'db> {
         Ok(MigrationReport { migration, statements, notes })
     }
 
+    /// The same, where a check of the caller's may refuse it.
+    pub(super) fn commit_checked(self, purpose: &Purpose<'_>, mut check: Option<Check<'_>>) -> Result<MigrationReport> {
+        let (database, before) = (self.database, Arc::clone(&self.start));
+        self.commit(purpose, &mut |done| {
+            let Some(check) = check.as_mut() else { return Ok(()) };
+            let plan = MigrationPlan::of_inline(purpose, done);
+            check(&Proposal::new(database, Arc::clone(&before), done.schema(), &plan))
+        })
+    }
+
     fn record(&self, writer: &Writer, purpose: &Purpose<'_>, now: Timestamp) -> Result<AppliedMigration> {
         let mut migration = AppliedMigration {
             id: 0,
@@ -464,8 +480,16 @@ impl<'db> MigrationTransaction<'db> {
     /// `Constraint` if it leaves foreign keys violated that were not before, with the rows; `Invalid` if it leaves a view that cannot be read;
     /// `Conflict` if a statement has ended it; `Unavailable` if the disk is full. Nothing of it is done then.
     pub fn finish(self) -> Result<MigrationReport> {
+        self.finish_checked(None)
+    }
+
+    /// As [`MigrationTransaction::finish`]; `check` is asked before it commits, as in [`Database::migrate_checked`].
+    ///
+    /// # Errors
+    /// As [`MigrationTransaction::finish`], and whatever `check` gives.
+    pub fn finish_checked(self, check: Option<Check<'_>>) -> Result<MigrationReport> {
         let version = self.inline_version.ok_or_else(|| Error::internal("a migration without version"))?;
-        self.commit(&Purpose::Inline(version), &mut |_| Ok(()))
+        self.commit_checked(&Purpose::Inline(version), check)
     }
 
     /// The statements so far, and what was done beside them.

@@ -12,8 +12,8 @@ pub(crate) enum Item {
     Star,
     /// A column as it is.
     Column(String),
-    /// One literal, the same in every row.
-    Literal,
+    /// One literal, the same in every row: as it is written.
+    Literal(String),
     /// Anything else, with the names that it reads.
     Computed(Vec<String>),
 }
@@ -144,8 +144,8 @@ fn item(p: &Parser<'_>, first: usize, end: usize) -> Option<Item> {
     Some(match tokens {
         [t] if t.text(sql) == "*" => Item::Star,
         [_, dot, t] if dot.text(sql) == "." && t.text(sql) == "*" => Item::Star,
-        [t] if is_null || matches!(t.kind, TokenKind::Literal | TokenKind::Number) => Item::Literal,
-        [sign, t] if sign.text(sql) == "-" && t.kind == TokenKind::Number => Item::Literal,
+        [t] if is_null || matches!(t.kind, TokenKind::Literal | TokenKind::Number) => Item::Literal(t.text(sql).to_owned()),
+        [sign, t] if sign.text(sql) == "-" && t.kind == TokenKind::Number => Item::Literal(format!("-{}", t.text(sql))),
         [t] if is_name(0) => Item::Column(t.name(sql)),
         [_, dot, t] if is_name(0) && dot.text(sql) == "." && is_name(2) => Item::Column(t.name(sql)),
         tokens => {
@@ -170,7 +170,10 @@ mod tests {
         )
         .unwrap();
         assert_eq!((copy.source.as_str(), copy.has_where), ("x", true));
-        assert_eq!(copy.items, [column("id"), column("a"), Item::Computed(vec!["coalesce".into(), "c".into()]), Item::Literal]);
+        assert_eq!(
+            copy.items,
+            [column("id"), column("a"), Item::Computed(vec!["coalesce".into(), "c".into()]), Item::Literal("-1".into())]
+        );
         let names = |n: &[&str]| n.iter().map(|s| (*s).to_owned()).collect::<Vec<_>>();
         let star = Copy::parse("INSERT INTO n SELECT * FROM x").unwrap();
         assert_eq!(star.origins(&names(&["p", "q"]), &names(&["a", "b"])), [("p".to_owned(), column("a")), ("q".to_owned(), column("b"))]);

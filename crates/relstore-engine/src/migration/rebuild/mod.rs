@@ -321,7 +321,7 @@ impl Rebuilds {
         let mut schema = evolved.unwrap_or_else(|| Schema { version: known.version + 1, ..patched });
         let at = schema.tables.iter().position(|t| t.id == old.id).ok_or_else(|| lost_table(&old))?;
         if let Some(origins) = &new.origins {
-            writer.internally(|c| successor::freeze_literals(c, &mut schema.tables[at], known.version + 1, origins))?;
+            successor::freeze_literals(&mut schema.tables[at], known.version + 1, origins);
         }
         check_rows_can_be_told_apart(&schema)?;
         let table = &schema.tables[at];

@@ -1,7 +1,6 @@
 //! The table after a rebuild: which of its columns is which of those before.
 
-use relstore_model::identifier::quote;
-use relstore_model::schema::Cell;
+use relstore_model::schema::{Cell, DefaultExpression, literal};
 use relstore_model::{Column, ColumnId, Result, Schema, Table, TableId, Value};
 
 use super::Rebuild;
@@ -14,8 +13,8 @@ use crate::sqlite::Connection;
 pub(super) enum Origin {
     /// A column of the table before, as it was.
     Column(ColumnId),
-    /// The same value in every row.
-    Literal,
+    /// The same value in every row: a literal, as it is written.
+    Literal(String),
     /// An expression, with the names that it reads.
     Computed(Vec<String>),
 }
@@ -43,7 +42,7 @@ pub(super) fn origin(item: Item, table: &Table, through: Option<&[(String, Origi
     };
     match item {
         Item::Column(name) => named(&name).unwrap_or_else(|| Origin::Computed(vec![name])),
-        Item::Literal => Origin::Literal,
+        Item::Literal(sql) => Origin::Literal(sql),
         Item::Computed(names) => Origin::Computed(names),
         Item::Star => Origin::Computed(Vec::new()),
     }
@@ -58,7 +57,7 @@ pub(super) fn kept(old: &Table, columns: &[Column], origins: Option<&[(String, O
         let by_name = old.position(&column.name);
         match origins.into_iter().flatten().find(|(c, _)| c.eq_ignore_ascii_case(&column.name)).map(|(_, o)| o) {
             Some(Origin::Column(id)) => old.columns.iter().position(|c| c.id == *id),
-            Some(Origin::Literal) => None,
+            Some(Origin::Literal(_)) => None,
             Some(Origin::Computed(names)) => by_name.filter(|_| names.iter().any(|n| n.eq_ignore_ascii_case(&column.name))),
             None => by_name,
         }
@@ -90,18 +89,17 @@ pub(super) fn patched(known: &Schema, old: &Table, name: &str, columns: &[Column
     schema
 }
 
-/// New columns that the copy filled with a literal have it as their initial default: that is no change of any row.
-pub(super) fn freeze_literals(connection: &Connection, table: &mut Table, version: u32, origins: &[(String, Origin)]) -> Result<()> {
-    let name = quote(&table.name);
+/// New columns that the copy filled with a literal have it as their initial default: that is no change of any row. It is taken from the
+/// statement, so that it is the same whether or not there is a row.
+pub(super) fn freeze_literals(table: &mut Table, version: u32, origins: &[(String, Origin)]) {
+    let is_strict = table.facts.as_ref().is_some_and(|f| f.strict);
     for column in table.columns.iter_mut().filter(|c| c.added_in == version && !c.is_virtual) {
-        if origins.iter().any(|(c, o)| c.eq_ignore_ascii_case(&column.name) && *o == Origin::Literal) {
-            let first = connection.query(&format!("/*rs*/ SELECT {} FROM main.{name} LIMIT 1", quote(&column.name)), &[])?;
-            if let Some(value) = first.into_iter().flatten().next() {
-                column.initial_default = Cell::from_value(value);
-            }
-        }
+        let Some((_, Origin::Literal(sql))) = origins.iter().find(|(c, _)| c.eq_ignore_ascii_case(&column.name)) else { continue };
+        // A STRICT table's ANY keeps a cell as it comes.
+        let is_any = is_strict && column.declared.eq_ignore_ascii_case("ANY");
+        let value = if is_any { literal(sql) } else { DefaultExpression(sql.clone()).value(&column.declared) };
+        column.initial_default = value.and_then(Cell::from_value);
     }
-    Ok(())
 }
 
 /// Rowids that were given once are not given again: the counter of `AUTOINCREMENT` goes over.
