@@ -1,9 +1,10 @@
 //! End-to-end measurements: each number beside its peer, in the same run, on the flights of data/.
 //!
-//! `cargo run --release -p relstore-bench [-- ROUNDS]`. Rounds alternate between ours and the peer, the medians are printed, and the ratio
+//! `cargo run --release -p relstore-bench [-- ROUNDS [capture|history|fleet]]`. Rounds alternate between ours and the peer, the medians are printed, and the ratio
 //! is theirs: compare ratios, not numbers of different runs or machines.
 
 mod capture;
+mod fleet;
 mod flights;
 mod history;
 
@@ -37,10 +38,21 @@ fn side_by_side(rounds: usize, mut ours: impl FnMut() -> Result<f64>, mut theirs
 
 fn main() -> Result<()> {
     let rounds = std::env::args().nth(1).and_then(|n| n.parse().ok()).unwrap_or(5);
+    let only = std::env::args().nth(2);
+    let is_asked = |what: &str| only.as_deref().is_none_or(|only| only == what);
     let rows = flights::read()?;
     let runtime = tokio::runtime::Runtime::new().map_err(|e| relstore::model::Error::unavailable("no runtime").with_source(e))?;
-    let mut lines = vec![capture::bulk_insert(&rows, rounds)?, capture::one_row_commits(&rows, rounds)?];
-    lines.extend(runtime.block_on(history::archive_and_restore(&rows, rounds))?);
+    let mut lines = Vec::new();
+    if is_asked("capture") {
+        lines.push(capture::bulk_insert(&rows, rounds)?);
+        lines.push(capture::one_row_commits(&rows, rounds)?);
+    }
+    if is_asked("history") {
+        lines.extend(runtime.block_on(history::archive_and_restore(&rows, rounds))?);
+    }
+    if is_asked("fleet") {
+        lines.push(runtime.block_on(fleet::migrate(rounds))?);
+    }
     let mut table = Table::new();
     table.set_header(["what", "unit", "ours", "peer", "theirs", "ours / theirs", "note"]);
     for line in lines {

@@ -36,6 +36,149 @@ pub(crate) enum Verb {
     Reconcile(StoreArguments),
     /// Copies a store into a file, while others read and write it.
     Backup(BackupArguments),
+    /// Applies migrations, shows them, looks them through, takes them back.
+    Migrate(MigrateArguments),
+    /// Makes a store of a plain SQLite file.
+    Adopt(AdoptArguments),
+}
+
+/// `relstore migrate`.
+#[derive(Debug, Args)]
+pub(crate) struct MigrateArguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) verb: MigrateVerb,
+}
+
+/// The verbs of `relstore migrate`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum MigrateVerb {
+    /// Applies what of a folder is not applied: drizzle-kit's folders of both kinds, or NNNN_name.sql.
+    Apply(MigrateApplyArguments),
+    /// Shows what is applied, and what of a folder is not.
+    Status(MigrateStatusArguments),
+    /// Looks a folder through without a store: what loses data, depends on it, cannot be taken back, or contradicts.
+    Check(MigrateCheckArguments),
+    /// Takes the newest migration of a folder back by its down.
+    Down(MigrateDownArguments),
+}
+
+/// One store, or all.
+#[derive(Debug, Args)]
+pub(crate) struct WhichStores {
+    /// The installation.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) dir: PathBuf,
+    /// The store.
+    #[arg(long, value_name = "NAME", required_unless_present = "all", conflicts_with = "all")]
+    pub(crate) ns: Option<String>,
+    /// Every store of the installation.
+    #[arg(long)]
+    pub(crate) all: bool,
+}
+
+/// `relstore migrate apply`.
+#[derive(Debug, Args)]
+pub(crate) struct MigrateApplyArguments {
+    /// The folder of migrations.
+    #[arg(value_name = "FOLDER")]
+    pub(crate) folder: PathBuf,
+    #[command(flatten)]
+    pub(crate) stores: WhichStores,
+    /// Say what would be done, statement by statement, and do nothing.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Allow what loses tables, columns or all rows of a table for good.
+    #[arg(long)]
+    pub(crate) allow_destructive: bool,
+    /// What becomes of a migration that is older than the newest applied one.
+    #[arg(long, value_name = "POLICY", value_parser = ["refuse", "apply"], default_value = "refuse")]
+    pub(crate) late: String,
+    /// Stop after this version.
+    #[arg(long, value_name = "VERSION")]
+    pub(crate) to: Option<u64>,
+    /// With --all: how many stores go first, one after another; the others follow only if all of these succeed.
+    #[arg(long, value_name = "COUNT", default_value_t = 1, requires = "all")]
+    pub(crate) canaries: usize,
+    /// With --all: go on until more than so many stores have failed.
+    #[arg(long, value_name = "COUNT", default_value_t = 0, requires = "all")]
+    pub(crate) failures_max: usize,
+    /// Print one JSON document.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `relstore migrate status`.
+#[derive(Debug, Args)]
+pub(crate) struct MigrateStatusArguments {
+    /// The folder of migrations; without it, the history alone is shown.
+    #[arg(value_name = "FOLDER", required_if_eq("all", "true"))]
+    pub(crate) folder: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) stores: WhichStores,
+    /// Print one JSON document.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `relstore migrate check`.
+#[derive(Debug, Args)]
+pub(crate) struct MigrateCheckArguments {
+    /// The folder of migrations.
+    #[arg(value_name = "FOLDER")]
+    pub(crate) folder: PathBuf,
+    /// Say too what this compatibility mode makes of each migration: NONE, BACKWARD, FORWARD, FULL, and _TRANSITIVE.
+    #[arg(long, value_name = "MODE")]
+    pub(crate) mode: Option<String>,
+    /// What that says of changes of unique keys, foreign keys and checks: warn, enforce, ignore.
+    #[arg(long, value_name = "POLICY", requires = "mode")]
+    pub(crate) constraints: Option<String>,
+    /// Print one JSON document.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `relstore migrate down`.
+#[derive(Debug, Args)]
+pub(crate) struct MigrateDownArguments {
+    /// The folder of migrations.
+    #[arg(value_name = "FOLDER")]
+    pub(crate) folder: PathBuf,
+    /// The installation.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) dir: PathBuf,
+    /// The store.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) ns: String,
+    /// Take back every migration above this version, newest first, instead of the newest alone.
+    #[arg(long, value_name = "VERSION")]
+    pub(crate) to: Option<u64>,
+    /// Say what would be done, statement by statement, and do nothing.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Allow what loses tables, columns or all rows of a table for good.
+    #[arg(long)]
+    pub(crate) allow_destructive: bool,
+    /// Print one JSON document.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `relstore adopt`.
+#[derive(Debug, Args)]
+pub(crate) struct AdoptArguments {
+    /// The SQLite file. It is only read.
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// The installation. It is made if the folder is empty or not there.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) dir: PathBuf,
+    /// The new store.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) ns: String,
+    /// Print one JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// `relstore schema`.
@@ -51,6 +194,66 @@ pub(crate) struct SchemaArguments {
 pub(crate) enum SchemaVerb {
     /// Shows columns, indexes, foreign keys, triggers and statistics.
     Show(SchemaShowArguments),
+    /// Compares a store with a schema and names what differs.
+    Diff(SchemaAgainstArguments),
+    /// Says whether a store may have another shape, by the compatibility that it promises.
+    Check(SchemaCheckArguments),
+    /// Shows or chooses the compatibility that a store promises to readers of its rows.
+    Mode(SchemaModeArguments),
+}
+
+/// `relstore schema diff`.
+#[derive(Debug, Args)]
+pub(crate) struct SchemaAgainstArguments {
+    /// The installation.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) dir: PathBuf,
+    /// The store.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) ns: String,
+    /// What the store should be: a file of CREATE statements, a folder of migrations, or another store of the installation.
+    #[arg(value_name = "FILE|FOLDER|STORE")]
+    pub(crate) against: String,
+    /// Print one JSON document.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `relstore schema check`.
+#[derive(Debug, Args)]
+pub(crate) struct SchemaCheckArguments {
+    /// The installation.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) dir: PathBuf,
+    /// The store.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) ns: String,
+    /// The new shape: a file of CREATE statements, a folder of migrations, another store, or one change as a JSON object.
+    #[arg(value_name = "FILE|FOLDER|STORE|JSON")]
+    pub(crate) new: String,
+    /// Print one JSON document.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `relstore schema mode`.
+#[derive(Debug, Args)]
+pub(crate) struct SchemaModeArguments {
+    /// The installation.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) dir: PathBuf,
+    /// The store.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) ns: String,
+    /// NONE, BACKWARD, FORWARD, FULL, one of these with _TRANSITIVE, or DEFAULT.
+    #[arg(value_name = "MODE")]
+    pub(crate) mode: Option<String>,
+    /// What becomes of changes of unique keys, foreign keys and checks: warn, enforce, ignore.
+    #[arg(long, value_name = "POLICY")]
+    pub(crate) constraints: Option<String>,
+    /// Print one JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// `relstore schema show`.

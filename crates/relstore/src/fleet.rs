@@ -13,7 +13,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use relstore_cdc::bucket::Bucket;
 use relstore_cdc::sink::SegmentSink;
-use relstore_engine::{Database, Durability, Settings};
+use relstore_engine::migration::MigrationFolder;
+use relstore_engine::{Adopted, BackupProgress, Database, Durability, Settings};
 use relstore_lake::restore::{At, Restore, RestoreReport};
 use relstore_lake::view::{self, ViewDefinition, ViewReport};
 use relstore_lake::{HistoryTable, Lake};
@@ -24,7 +25,7 @@ use serde::{Deserialize, Serialize};
 use crate::archive::{self, ARCHIVE_CURSOR, ArchiveReport};
 use crate::remote::Remote;
 use crate::tiering::{self, EvictReport};
-use crate::{RelationalStore, StoreStatus, SystemClock};
+use crate::{MigrateOptions, RelationalStore, StoreStatus, SystemClock};
 
 const MARKER: &str = "relstore.json";
 const FORMAT: u32 = 1;
@@ -40,6 +41,8 @@ pub struct Fleet {
     lake: Arc<Lake>,
     settings: Settings,
     open: Mutex<BTreeMap<Namespace, Arc<RelationalStore>>>,
+    /// What every store is to have when it is opened.
+    migrations: Option<(MigrationFolder, MigrateOptions)>,
 }
 
 impl Fleet {
@@ -97,6 +100,13 @@ impl Fleet {
         self
     }
 
+    /// Applies the folder to each store that is opened for writing from now on, if it is behind. One that cannot be migrated cannot be opened.
+    #[must_use]
+    pub fn migrate_on_open(mut self, folder: MigrationFolder, options: MigrateOptions) -> Self {
+        self.migrations = Some((folder, options));
+        self
+    }
+
     fn open_now(dir: &Path) -> Result<Self> {
         let dir = absolute(dir)?;
         let marker = match std::fs::read(dir.join(MARKER)) {
@@ -121,7 +131,7 @@ impl Fleet {
     fn assemble(dir: PathBuf) -> Result<Self> {
         let bucket = Bucket::local(&dir.join("bucket"))?;
         let lake = Arc::new(Lake::open(bucket, &dir.join("catalog.db"))?);
-        Ok(Self { dir, lake, settings: Settings::default(), open: Mutex::default() })
+        Ok(Self { dir, lake, settings: Settings::default(), open: Mutex::default(), migrations: None })
     }
 
     /// The folder, as an absolute path.
@@ -164,22 +174,72 @@ impl Fleet {
         if let Some(store) = open.get(ns) {
             return Ok(Arc::clone(store));
         }
+        let store = Arc::new(self.open_store(ns)?);
+        tiering::connect(self.lake.bucket(), &store);
+        if let Some((folder, options)) = &self.migrations {
+            store.apply_migrations(folder, options, None)?;
+        }
+        open.insert(ns.clone(), Arc::clone(&store));
+        Ok(store)
+    }
+
+    /// Closes the stores that the fleet alone has a handle to, and gives how many: each has some files open, of which a process may have so many
+    /// and no more. They are opened again when they are asked for.
+    pub fn close_idle(&self) -> usize {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = open.len();
+        open.retain(|_, store| Arc::strong_count(store) > 1);
+        before - open.len()
+    }
+
+    /// A handle to the store `ns` for a short while: the fleet's own, if it has one, and otherwise one that is closed when it is dropped.
+    pub(crate) fn store_apart(&self, ns: &Namespace) -> Result<Arc<RelationalStore>> {
+        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner).get(ns).cloned();
+        open.map_or_else(
+            || {
+                let store = Arc::new(self.open_store(ns)?);
+                tiering::connect(self.lake.bucket(), &store);
+                Ok(store)
+            },
+            Ok,
+        )
+    }
+
+    fn open_store(&self, ns: &Namespace) -> Result<RelationalStore> {
         let path = self.hot_path(ns);
         if let Some(folder) = path.parent() {
             std::fs::create_dir_all(folder).map_err(|e| unusable(folder, e).with("ns", ns))?;
         }
-        // The log is kept until it is in history, also before the first archive.
-        let settings = Settings { log_held_for: &[SegmentSink::CURSOR, ARCHIVE_CURSOR], ..self.settings.clone() };
+        let settings = self.store_settings();
         let (durability, timeout) = (settings.durability, settings.remote_timeout);
         let db = Arc::new(Database::open(&path, settings, Arc::new(SystemClock)).map_err(|e| e.with("ns", ns))?);
         let remote = match durability {
             Durability::Normal | Durability::Full => None,
             Durability::Remote => Some(Remote::start(&db, ns, archive::segment_sink(&self.lake, ns), timeout)?),
         };
-        let store = Arc::new(RelationalStore::new(ns.clone(), db, remote));
-        tiering::connect(self.lake.bucket(), &store);
-        open.insert(ns.clone(), Arc::clone(&store));
-        Ok(store)
+        Ok(RelationalStore::new(ns.clone(), db, remote))
+    }
+
+    fn store_settings(&self) -> Settings {
+        // The log is kept until it is in history, also before the first archive.
+        Settings { log_held_for: &[SegmentSink::CURSOR, ARCHIVE_CURSOR], ..self.settings.clone() }
+    }
+
+    /// Makes the new store `ns` of the SQLite file `from`, which is only read: its schema is version 1, and its rows are the beginning of the
+    /// log. `progress` hears how far the copy has come.
+    ///
+    /// # Errors
+    /// As [`Database::adopt`]. Nothing is left then.
+    pub fn adopt(&self, ns: &Namespace, from: &Path, progress: &mut dyn FnMut(BackupProgress)) -> Result<Adopted> {
+        let path = self.hot_path(ns);
+        let folder = path.parent().unwrap_or(&self.dir);
+        std::fs::create_dir_all(folder).map_err(|e| unusable(folder, e).with("ns", ns))?;
+        let adopted = Database::adopt(from, &path, &self.store_settings(), Arc::new(SystemClock), progress).map_err(|e| e.with("ns", ns));
+        if adopted.is_err() {
+            // It goes if it is empty: it was made for this.
+            let _ = std::fs::remove_dir(folder);
+        }
+        adopted
     }
 
     /// The store `ns` for reading alone, also while another process writes it.

@@ -32,6 +32,8 @@
 mod archive;
 mod clock;
 mod fleet;
+mod fleet_migration;
+mod migration;
 mod remote;
 mod status;
 mod store;
@@ -42,6 +44,8 @@ mod upkeep;
 pub use archive::ArchiveReport;
 pub use clock::SystemClock;
 pub use fleet::Fleet;
+pub use fleet_migration::{FleetMigrateOptions, FleetMigrateReport, FleetProgress, StoreMigration};
+pub use migration::{MigrateOptions, MigrateReport};
 pub use status::StoreStatus;
 pub use store::RelationalStore;
 pub use tiering::EvictReport;

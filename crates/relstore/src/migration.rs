@@ -3,7 +3,7 @@
 use relstore_engine::Compatibility;
 use relstore_engine::migration::{
     AppliedMigration, ApplyOptions, ApplyReport, FolderStatus, InlineMigration, InlineOutcome, LateMigrations, MigrationFolder,
-    MigrationProgress, MigrationReport, MissingDefault, PlanCache, Proposal,
+    MigrationPlan, MigrationProgress, MigrationReport, MissingDefault, PlanCache, Progress, Proposal,
 };
 use relstore_model::evolution::{Edit, Profile, Report};
 use relstore_model::{Lsn, Result, Schema};
@@ -35,9 +35,6 @@ pub struct MigrateReport {
     pub compatibility: Option<Report>,
 }
 
-/// Hears how far a run has come.
-pub type OnProgress<'a> = &'a mut dyn FnMut(&MigrationProgress<'_>);
-
 impl RelationalStore {
     /// Applies what of the folder is not applied, in order, each migration in a transaction of its own. Before anything is done, the shape that
     /// would come of it is checked by the store's compatibility. In a dry run the report has the verdict, whatever it is.
@@ -49,7 +46,7 @@ impl RelationalStore {
         &self,
         folder: &MigrationFolder,
         options: &MigrateOptions,
-        progress: Option<OnProgress<'_>>,
+        progress: Option<Progress<'_>>,
     ) -> Result<MigrateReport> {
         self.apply_planned(folder, options, None, progress)
     }
@@ -60,9 +57,14 @@ impl RelationalStore {
         folder: &MigrationFolder,
         options: &MigrateOptions,
         plans: Option<&PlanCache>,
-        progress: Option<OnProgress<'_>>,
+        mut progress: Option<Progress<'_>>,
     ) -> Result<MigrateReport> {
         let mut compatibility = None;
+        let mut told = |at: &MigrationProgress<'_>| {
+            if let Some(progress) = &mut progress {
+                progress(at);
+            }
+        };
         let mut check = |proposal: &Proposal<'_>| {
             let report = self.verdict(&proposal.after)?;
             compatibility = Some(report.clone());
@@ -78,7 +80,7 @@ impl RelationalStore {
                 target: options.target,
                 plans,
                 check: Some(&mut check),
-                progress,
+                progress: Some(&mut told),
             },
         );
         let run = self.named(run)?;
@@ -94,12 +96,28 @@ impl RelationalStore {
         self.named(self.database().migration_status(folder))
     }
 
-    /// Takes the newest applied migrations of the folder back by their downs until none above `target` is applied; 0 takes back all.
+    /// What [`RelationalStore::roll_back_migrations`] would do. Nothing is changed.
     ///
     /// # Errors
-    /// As [`relstore_engine::Database::roll_back_migrations`].
-    pub fn roll_back_migrations(&self, folder: &MigrationFolder, target: u64, allow_destructive: bool) -> Result<Vec<MigrationReport>> {
-        let reports = self.named(self.database().roll_back_migrations(folder, target, allow_destructive))?;
+    /// As [`relstore_engine::Database::plan_roll_back`].
+    pub fn plan_roll_back(&self, folder: &MigrationFolder, target: Option<u64>) -> Result<MigrationPlan> {
+        self.named(self.database().plan_roll_back(folder, target))
+    }
+
+    /// Takes the newest applied migrations of the folder back by their downs until none above `target` is applied; `None` takes back all. The
+    /// shape that would come of it is checked by the store's compatibility.
+    ///
+    /// # Errors
+    /// `Incompatible` if the store's mode refuses it; otherwise as [`relstore_engine::Database::roll_back_migrations`].
+    pub fn roll_back_migrations(
+        &self,
+        folder: &MigrationFolder,
+        target: Option<u64>,
+        allow_destructive: bool,
+    ) -> Result<Vec<MigrationReport>> {
+        let mut check = |proposal: &Proposal<'_>| self.refuse_incompatible(proposal);
+        let reports = self.database().roll_back_migrations_checked(folder, target, allow_destructive, Some(&mut check));
+        let reports = self.named(reports)?;
         self.acknowledge()?;
         Ok(reports)
     }
@@ -119,18 +137,19 @@ impl RelationalStore {
     /// # Errors
     /// `Incompatible` if the store's mode refuses it; otherwise as [`relstore_engine::Database::migrate`]. Nothing is done then.
     pub fn migrate(&self, migration: &InlineMigration<'_>) -> Result<InlineOutcome> {
-        let mut check = |proposal: &Proposal<'_>| self.verdict(&proposal.after)?.into_result().map(|_| ());
+        let mut check = |proposal: &Proposal<'_>| self.refuse_incompatible(proposal);
         let outcome = self.named(self.database().migrate_checked(migration, Some(&mut check)))?;
         self.acknowledge()?;
         Ok(outcome)
     }
 
-    /// Takes the current inline migration back by its `down`.
+    /// Takes the current inline migration back by its `down`, checked by the store's compatibility.
     ///
     /// # Errors
-    /// As [`relstore_engine::Database::roll_back`].
+    /// `Incompatible` if the store's mode refuses it; otherwise as [`relstore_engine::Database::roll_back`].
     pub fn roll_back(&self, migration: &InlineMigration<'_>) -> Result<MigrationReport> {
-        let report = self.named(self.database().roll_back(migration))?;
+        let mut check = |proposal: &Proposal<'_>| self.refuse_incompatible(proposal);
+        let report = self.named(self.database().roll_back_checked(migration, Some(&mut check)))?;
         self.acknowledge()?;
         Ok(report)
     }
@@ -140,7 +159,8 @@ impl RelationalStore {
     /// # Errors
     /// As [`relstore_engine::Database::roll_back_to`].
     pub fn roll_back_to(&self, version: u64, migrations: &[InlineMigration<'_>]) -> Result<Vec<MigrationReport>> {
-        let reports = self.named(self.database().roll_back_to(version, migrations))?;
+        let mut check = |proposal: &Proposal<'_>| self.refuse_incompatible(proposal);
+        let reports = self.named(self.database().roll_back_to_checked(version, migrations, Some(&mut check)))?;
         self.acknowledge()?;
         Ok(reports)
     }
@@ -195,6 +215,10 @@ impl RelationalStore {
     pub fn check_edit(&self, edit: &Edit) -> Result<Report> {
         let evolution = self.compatibility()?.evolution(self.profile()?);
         evolution.check_edit(&self.named(self.database().schemas())?, edit)
+    }
+
+    fn refuse_incompatible(&self, proposal: &Proposal<'_>) -> Result<()> {
+        self.verdict(&proposal.after)?.into_result().map(|_| ())
     }
 
     /// The verdict over a shape that has the ids of this store's history.

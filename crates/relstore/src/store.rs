@@ -51,7 +51,7 @@ impl RelationalStore {
     }
 
     /// Waits until the bucket has what was committed, where the store promises that.
-    fn acknowledge(&self) -> Result<()> {
+    pub(crate) fn acknowledge(&self) -> Result<()> {
         match &self.remote {
             Some(remote) => remote.wait_for(self.db.high_water()).map_err(|e| e.with("ns", &self.ns)),
             None => Ok(()),

@@ -88,7 +88,7 @@ impl RelationalStore {
         self.named(self.database().query_with(sql, params, options))
     }
 
-    fn named<T>(&self, result: Result<T>) -> Result<T> {
+    pub(crate) fn named<T>(&self, result: Result<T>) -> Result<T> {
         result.map_err(|e: Error| e.with("ns", self.namespace()))
     }
 }

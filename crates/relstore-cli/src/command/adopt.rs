@@ -3,7 +3,6 @@
 use std::io::Write;
 use std::time::Instant;
 
-use relstore::Fleet;
 use serde_json::json;
 
 use crate::cli::AdoptArguments;
@@ -24,14 +23,19 @@ pub(crate) async fn run(arguments: AdoptArguments) -> Outcome {
     let adopted = adopted?;
     let mut out = super::stdout();
     if arguments.json {
-        let findings: Vec<_> =
-            adopted.findings.iter().map(|f| json!({"code": f.code, "table": f.table, "message": f.message})).collect();
+        let findings: Vec<_> = adopted.findings.iter().map(|f| json!({"code": f.code, "table": f.table, "message": f.message})).collect();
         let document = json!({"ns": ns, "tables": adopted.tables, "rows": adopted.rows, "lsn": adopted.lsn, "findings": findings});
         serde_json::to_writer_pretty(&mut out, &document).map_err(std::io::Error::from)?;
         writeln!(out)?;
     } else {
         let (tables, rows) = (counted(adopted.tables, "table"), counted(adopted.rows, "row"));
-        writeln!(out, "{ns} has {tables} and {rows} of {}, up to LSN {}, in {}", arguments.file.display(), adopted.lsn, took(started.elapsed()))?;
+        writeln!(
+            out,
+            "{ns} has {tables} and {rows} of {}, up to LSN {}, in {}",
+            arguments.file.display(),
+            adopted.lsn,
+            took(started.elapsed())
+        )?;
         for finding in &adopted.findings {
             let table = finding.table.as_deref().map_or_else(String::new, |t| format!(" {t}:"));
             writeln!(out, "  {}:{table} {}", finding.code, finding.message)?;

@@ -1,24 +1,21 @@
 //! `relstore backup`: a copy of a store, while others read and write it.
 
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 use std::time::Instant;
 
-use indicatif::{ProgressBar, ProgressStyle};
 use relstore::Fleet;
 use serde_json::json;
 
 use crate::cli::BackupArguments;
 use crate::failure::Outcome;
 use crate::output::number::{bytes, took};
+use crate::output::pages_bar;
 
 pub(crate) async fn run(arguments: BackupArguments) -> Outcome {
     let ns = super::namespace(&arguments.ns)?;
     let store = Fleet::open(&arguments.dir).await?.read_store(&ns)?;
     let started = Instant::now();
-    let bar = if std::io::stderr().is_terminal() && !arguments.json { ProgressBar::new(0) } else { ProgressBar::hidden() };
-    if let Ok(style) = ProgressStyle::with_template("{bar:40} {pos}/{len} pages") {
-        bar.set_style(style);
-    }
+    let bar = pages_bar(arguments.json);
     let lsn = store.backup(&arguments.to, &mut |progress| {
         bar.set_length(progress.pages_total);
         bar.set_position(progress.pages_done);

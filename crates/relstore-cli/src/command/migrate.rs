@@ -180,9 +180,11 @@ async fn down(arguments: MigrateDownArguments) -> Outcome {
     let target = arguments.to.or_else(newest_but_one);
     if arguments.dry_run {
         let plan = store.plan_roll_back(&folder, target)?;
-        return tell(|out| {
-            if arguments.json { write_document(out, &document::of_plan(&ns, &plan)) } else { story::plan_down(out, &ns, &plan) }
-        });
+        return tell(
+            |out| {
+                if arguments.json { write_document(out, &document::of_plan(&ns, &plan)) } else { story::plan_down(out, &ns, &plan) }
+            },
+        );
     }
     let reports = store.roll_back_migrations(&folder, target, arguments.allow_destructive)?;
     tell(|out| {

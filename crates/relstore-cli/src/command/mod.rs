@@ -1,19 +1,24 @@
 //! One file per verb.
 
+mod adopt;
 mod backup;
 mod check;
 mod demo;
+mod migrate;
 mod query;
 mod reconcile;
 mod restore;
 mod schema;
+mod schema_evolution;
 mod sql;
 mod stores;
 mod tail;
 
 use std::io::{BufWriter, StdoutLock};
+use std::path::Path;
 
-use relstore::model::{Error, Namespace};
+use relstore::Fleet;
+use relstore::model::{Error, ErrorKind, Namespace};
 
 use crate::cli::{Arguments, Verb};
 use crate::failure::Outcome;
@@ -36,6 +41,8 @@ pub(crate) fn run(arguments: Arguments) -> Outcome {
             Verb::Check(arguments) => check::run(arguments).await,
             Verb::Reconcile(arguments) => reconcile::run(arguments).await,
             Verb::Backup(arguments) => backup::run(arguments).await,
+            Verb::Migrate(arguments) => migrate::run(arguments).await,
+            Verb::Adopt(arguments) => adopt::run(arguments).await,
         }
     })
 }
@@ -48,4 +55,12 @@ fn stdout() -> BufWriter<StdoutLock<'static>> {
 /// The store that `--ns` names.
 fn namespace(name: &str) -> Result<Namespace, Error> {
     Namespace::new(name)
+}
+
+/// The installation `dir`; it is made if the folder is empty or not there.
+async fn open_or_create(dir: &Path) -> Result<Fleet, Error> {
+    match Fleet::open(dir).await {
+        Err(e) if e.kind() == ErrorKind::NotFound => Fleet::create(dir).await,
+        result => result,
+    }
 }

@@ -8,6 +8,7 @@ use relstore::model::types::json::to_json;
 use relstore::model::{Column, LogicalType, Namespace, Table as TableOf, Value};
 use serde_json::{Value as Json, json};
 
+use super::schema_evolution;
 use crate::cli::{SchemaArguments, SchemaShowArguments, SchemaVerb};
 use crate::failure::Outcome;
 use crate::output::number::{bytes, counted, grouped};
@@ -20,6 +21,9 @@ const CHARS_MAX: usize = 28;
 pub(crate) async fn run(arguments: SchemaArguments) -> Outcome {
     match arguments.verb {
         SchemaVerb::Show(arguments) => show(arguments).await,
+        SchemaVerb::Diff(arguments) => schema_evolution::diff(arguments).await,
+        SchemaVerb::Check(arguments) => schema_evolution::check(arguments).await,
+        SchemaVerb::Mode(arguments) => schema_evolution::mode(arguments).await,
     }
 }
 

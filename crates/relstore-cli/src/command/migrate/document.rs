@@ -48,9 +48,7 @@ fn of_planned(s: &PlannedStatement) -> Json {
 
 pub(super) fn of_migration(report: &MigrationReport) -> Json {
     let mut document = of_applied(&report.migration);
-    let statement = |s: &StatementReport| {
-        json!({"number": s.number, "line": s.line, "sql": s.sql, "does": s.words, "rows": s.rows, "rebuilds": s.rebuild.as_ref().map(|r| &r.name)})
-    };
+    let statement = |s: &StatementReport| json!({"number": s.number, "line": s.line, "sql": s.sql, "does": s.words, "rows": s.rows, "rebuilds": s.rebuild.as_ref().map(|r| &r.name)});
     document["statements"] = report.statements.iter().map(statement).collect();
     document["notes"] = json!(report.notes);
     document
