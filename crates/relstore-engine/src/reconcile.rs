@@ -19,6 +19,7 @@ use crate::{catalog, log};
 const LOG_BYTES: usize = 4 << 20;
 
 const OUTSIDE: &str = "/* changed outside of the store */";
+const ADOPTED: &str = "/* adopted with its rows */";
 
 /// What a reconciliation logged.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -93,7 +94,7 @@ impl Writer {
                 self.log_deleted(table, &rows.into_rows());
             }
         }
-        self.record_ddl(OUTSIDE)
+        self.record_ddl(if self.is_adopting() { ADOPTED } else { OUTSIDE })
     }
 
     fn log_deleted(&self, table: &Table, rows: &[(Option<i64>, Row)]) {

@@ -363,6 +363,11 @@ impl Writer {
         Ok(())
     }
 
+    /// Whether a plain file is being made a store.
+    pub(crate) fn is_adopting(&self) -> bool {
+        self.is_adopting.get()
+    }
+
     /// Ends the commit of the log, where a file is adopted and enough of it has gathered.
     pub(crate) fn seal_adopted(&self) -> Result<()> {
         let is_due = self.is_adopting.get() && self.capture.packed_bytes() >= ADOPTED_BYTES;

@@ -110,7 +110,7 @@ pub(super) async fn mode(arguments: SchemaModeArguments) -> Outcome {
         writeln!(out)?;
     } else {
         let how = if mode.is_some() { "" } else { " (nothing was chosen)" };
-        writeln!(out, "{}: {in_force}{how}, constraints {constraints}. {}", arguments.ns, in_force.upgrade_order())?;
+        writeln!(out, "{}: {in_force}{how}, constraints {constraints} (order of upgrades: {})", arguments.ns, in_force.upgrade_order())?;
     }
     out.flush()?;
     Ok(())

@@ -6,8 +6,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use relstore::engine::migration::{AppliedMigration, FolderStatus, MigrationPlan, MigrationReport, PendingMigration, RowsTouched};
-use relstore::model::evolution::{Report, Severity};
-use relstore::model::{Namespace, Result as Outcome};
+use relstore::model::evolution::{Code, Report, Severity};
+use relstore::model::{Lsn, Namespace, Result as Outcome};
 use relstore::{FleetMigrateReport, MigrateReport, StoreMigration};
 
 use crate::output::number::{counted, grouped, took};
@@ -48,7 +48,7 @@ fn migrations(out: &mut dyn Write, plan: &MigrationPlan) -> Result<()> {
             };
             writeln!(out, "  {:>2}. {}{}", statement.number, style.strong(printable(&statement.words)), style.faint(rows))?;
             for line in statement.sql.lines() {
-                writeln!(out, "      {}", style.statement(printable(line)))?;
+                writeln!(out, "      {}", style.statement(printable(&line.replace('\t', "    "))))?;
             }
             for lost in &statement.destroys {
                 writeln!(out, "      {} {lost} ({})", style.bad("lost for good:"), lost.code())?;
@@ -68,7 +68,7 @@ fn migrations(out: &mut dyn Write, plan: &MigrationPlan) -> Result<()> {
 pub(crate) fn verdict(out: &mut dyn Write, report: &Report) -> Result<()> {
     let style = Style::of_stdout();
     let word = if report.ok() { style.good("compatible") } else { style.bad("refused") };
-    writeln!(out, "{}: {word}. {}", report.mode, report.upgrade_order())?;
+    writeln!(out, "{}: {word} (order of upgrades: {})", report.mode, report.upgrade_order())?;
     for finding in &report.findings {
         let (mark, code) = match finding.severity {
             Severity::Error => (style.bad("refused"), finding.code),
@@ -87,7 +87,7 @@ pub(crate) fn verdict(out: &mut dyn Write, report: &Report) -> Result<()> {
 }
 
 /// The stable code's words.
-fn name(code: relstore::model::evolution::Code) -> String {
+fn name(code: Code) -> String {
     serde_json::to_value(code).ok().and_then(|c| c.as_str().map(str::to_owned)).unwrap_or_default()
 }
 
@@ -101,10 +101,15 @@ pub(super) fn applied(out: &mut dyn Write, ns: &Namespace, report: &MigrateRepor
         return writeln!(out, "{ns} has all of the folder: nothing to do.");
     }
     each_applied(out, &run.applied)?;
-    if let Some(compatibility) = report.compatibility.as_ref().filter(|c| !c.findings.is_empty() || !c.old_sql.is_empty()) {
-        verdict(out, compatibility)?;
+    if let Some(mut compatibility) = report.compatibility.clone() {
+        // It was rebuilt, and the children are there.
+        compatibility.old_sql.retain(|met| met.code != Code::RebuildWithCascadeChild);
+        if !compatibility.findings.is_empty() || !compatibility.old_sql.is_empty() {
+            verdict(out, &compatibility)?;
+        }
     }
-    if let Some(first) = run.applied.first() {
+    // Before the first change there was nothing to go back to.
+    if let Some(first) = run.applied.first().filter(|m| m.migration.lsn_before > Lsn::ZERO) {
         writeln!(out, "Before it, {ns} was at LSN {}. To have it as it was then:", first.migration.lsn_before)?;
         writeln!(out, "  {}", super::way_back(dir, ns, first.migration.lsn_before))?;
     }
