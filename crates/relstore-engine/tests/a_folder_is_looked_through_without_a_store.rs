@@ -2,14 +2,20 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot set itself up has failed")]
 
 mod common;
+mod faults;
 mod migration_support;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use migration_support::{LAYOUTS, file_of, folder, write};
-use relstore_engine::migration::{ApplyOptions, Layout, LintFinding, LintOptions, LintSeverity, MigrationFolder};
-use relstore_model::ErrorKind;
+use relstore_engine::Database;
+use relstore_engine::migration::{
+    ApplyOptions, InlineMigration, Layout, LintFinding, LintOptions, LintSeverity, MigrationFolder, MissingDefault,
+};
 use relstore_model::evolution::{ConstraintPolicy, Mode};
+use relstore_model::{ErrorKind, Schema};
+use relstore_testkit::{Rng, seeds};
 
 const X: &str = "CREATE TABLE x(id INTEGER PRIMARY KEY, a TEXT NOT NULL, b TEXT);\nCREATE INDEX x_b ON x(b);";
 
@@ -346,4 +352,98 @@ fn a_modes_verdict_is_told_of_each_migration() {
     let found = all.lint(&LintOptions { mode: Some(Mode::Forward), constraints: ConstraintPolicy::Warn }).unwrap();
     let refused = found.iter().find(|f| f.code == "incompatible").unwrap();
     assert!(refused.message.contains("against 0002_step_2") && refused.message.contains("x.e"), "{refused:?}");
+}
+
+/// What random migrations are made of: on most shapes some of it fails.
+const POOL: [&str; 16] = [
+    "CREATE TABLE x(id INTEGER PRIMARY KEY, a TEXT)",
+    "CREATE TABLE y(id INTEGER PRIMARY KEY, x REFERENCES x ON DELETE CASCADE)",
+    "CREATE TABLE IF NOT EXISTS x(id INTEGER PRIMARY KEY, a TEXT, b TEXT)",
+    "ALTER TABLE x ADD COLUMN b TEXT",
+    "ALTER TABLE x ADD COLUMN c TEXT NOT NULL",
+    "ALTER TABLE x RENAME COLUMN a TO b",
+    "ALTER TABLE x RENAME TO z",
+    "ALTER TABLE z RENAME TO x",
+    "ALTER TABLE x DROP COLUMN b",
+    "DROP TABLE IF EXISTS y",
+    "DROP TABLE x",
+    "CREATE UNIQUE INDEX i ON x(a)",
+    "CREATE VIEW v AS SELECT a FROM x",
+    "INSERT INTO x(id, a) VALUES(1, 'q')",
+    "CREATE TABLE n(id INTEGER PRIMARY KEY, a TEXT, d TEXT DEFAULT 'q'); INSERT INTO n(id, a) SELECT id, a FROM x; DROP TABLE x; ALTER TABLE n RENAME TO x",
+    "UPDATE x SET a=NULL",
+];
+
+/// A random migration; most often one that succeeds on `db`, where it is then applied.
+fn random(rng: &mut Rng, db: &Database, version: u64) -> String {
+    loop {
+        let sql = (0..1 + rng.below(2)).map(|_| *rng.pick(&POOL)).collect::<Vec<_>>().join("; ");
+        let succeeds = db.migrate(&InlineMigration::new(version, |m| m.execute_batch(&sql))).is_ok();
+        if succeeds || rng.one_in(20) {
+            return sql;
+        }
+    }
+}
+
+#[test]
+fn what_is_found_is_true_of_any_folder() {
+    let names = ["a", "b", "c", "d", "e"];
+    let [mut fails, mut commute, mut conflicts] = [0; 3];
+    let all_seeds = seeds(120);
+    for seed in &all_seeds {
+        let mut rng = Rng::new(*seed);
+        let _note = faults::Note(format!("RELSTORE_SEED={seed}"));
+        let side = common::store();
+        let sqls: Vec<String> = (1..=5).map(|version| random(&mut rng, &side.db, version)).collect();
+        // The last two are of one version.
+        let numbered: Vec<(u64, &str, &str)> =
+            sqls.iter().zip(names).zip([1, 2, 3, 4, 4]).map(|((sql, name), n)| (n, name, sql.as_str())).collect();
+        let dir = tempfile::tempdir().unwrap();
+        write(dir.path(), Layout::Files, &numbered);
+        let all = MigrationFolder::read_to_lint(dir.path()).unwrap();
+        let found = lint(&all);
+        let has = |code: &str| found.iter().find(|f| f.code == code);
+        // Rows are not there where a folder is looked through.
+        if has("depends-on-rows").is_some() || sqls.iter().any(|sql| sql.contains("INSERT INTO x(id, a) VALUES")) {
+            continue;
+        }
+        // On a store that takes the migrations one after the other; which fails, and what is there then.
+        let run = |order: [usize; 5]| {
+            let store = common::store();
+            let failed = (1..=5).find(|n| {
+                let (_dir, some) = folder(Layout::Files, &order[..*n].iter().map(|at| sqls[*at].as_str()).collect::<Vec<_>>());
+                let options = ApplyOptions {
+                    allow_destructive: true,
+                    missing_default: MissingDefault::AllowOnEmptyTables,
+                    ..ApplyOptions::default()
+                };
+                store.db.apply_migrations(&some, options).is_err()
+            });
+            (failed.map(|n| n - 1), store.db.schema())
+        };
+        let (in_order, schema) = run([0, 1, 2, 3, 4]);
+        let failing = has("fails").map(|f| all.migrations.iter().position(|m| Some(&m.name) == f.migration.as_ref()).unwrap());
+        assert_eq!(failing, in_order, "{sqls:?} {found:#?}");
+        fails += u32::from(failing.is_some());
+        if failing.is_some_and(|f| f < 3) {
+            continue;
+        }
+        let (swapped, other) = run([0, 1, 2, 4, 3]);
+        let names = |s: &Schema| -> BTreeSet<(String, BTreeSet<String>)> {
+            s.tables.iter().map(|t| (t.name.clone(), t.columns.iter().map(|c| c.name.clone()).collect())).collect()
+        };
+        match has("does-not-commute") {
+            None => {
+                assert_eq!((in_order, swapped, names(&schema)), (None, None, names(&other)), "{sqls:?}");
+                commute += 1;
+            }
+            Some(conflict) => {
+                let told = conflict.message.contains("leaves another shape");
+                assert_eq!(told, in_order.is_none() && swapped.is_none(), "{sqls:?} {found:#?}");
+                conflicts += 1;
+            }
+        }
+    }
+    eprintln!("{fails} fail, {commute} commute, {conflicts} do not");
+    assert!(all_seeds.len() == 1 || (fails > 5 && commute > 5 && conflicts > 5), "{fails} {commute} {conflicts}");
 }

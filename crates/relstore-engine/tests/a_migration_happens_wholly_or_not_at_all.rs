@@ -7,7 +7,7 @@ mod migration_support;
 use common::{Store, assert_log_is_true, letters, script, state, store};
 use migration_support::{apply, count, folder, migrate};
 use relstore_engine::Database;
-use relstore_engine::migration::{ApplyOptions, InlineMigration, Layout, MissingDefault};
+use relstore_engine::migration::{ApplyOptions, InlineMigration, Layout, MissingDefault, Proposal};
 use relstore_model::{Error, ErrorKind};
 
 fn family() -> Store {
@@ -217,4 +217,45 @@ fn a_new_column_that_refuses_null_needs_a_default() {
     assert!(store.db.apply_migrations(&more, loose()).unwrap_err().to_string().contains("NOT NULL"));
     script(&store.db, &["DELETE FROM p"]);
     store.db.apply_migrations(&more, loose()).unwrap();
+}
+
+/// All of the store that a migration could change: schema, the file's own statements, rows, history, log, and what lies in the folder.
+fn everything(store: &Store) -> impl PartialEq + std::fmt::Debug + use<> {
+    let sql = "SELECT type, name, tbl_name, rootpage, sql FROM sqlite_schema ORDER BY rowid";
+    let commits = store.db.commits_after(relstore_model::Lsn::ZERO, usize::MAX).unwrap();
+    let files: std::collections::BTreeSet<_> = std::fs::read_dir(store.dir.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
+    let versions: Vec<String> = (1..=store.db.schema().version).map(|v| store.db.schema_at(v).unwrap().to_json()).collect();
+    (versions, store.db.query(sql, &[]).unwrap().rows, state(&store.db), store.db.migrations().unwrap(), commits, files)
+}
+
+#[test]
+fn what_a_check_refuses_leaves_everything_as_it_was() {
+    let sql = "CREATE TABLE n(id INTEGER PRIMARY KEY, e TEXT NOT NULL DEFAULT 'q'); INSERT INTO n(id) SELECT id FROM p; DROP TABLE p; \
+               ALTER TABLE n RENAME TO p; DELETE FROM c WHERE id=1; ALTER TABLE c ADD COLUMN f; CREATE VIEW v AS SELECT f FROM c";
+    let store = family();
+    let (_first, first) = folder(Layout::Journal, &["CREATE TABLE z(a)"]);
+    apply(&store.db, &first).unwrap();
+    store.db.migrate(&InlineMigration::new(1, |m| m.execute_batch("ALTER TABLE z ADD COLUMN b"))).unwrap();
+    let before = everything(&store);
+    let mut refuse = |_: &Proposal<'_>| Err(Error::new(ErrorKind::Incompatible, "as meant"));
+    let (_both, both) = folder(Layout::Journal, &["CREATE TABLE z(a)", sql]);
+    let bytes = || std::fs::read(store.dir.path().join("store.db-wal")).unwrap();
+    let written = bytes();
+    let options = ApplyOptions { check: Some(&mut refuse), allow_destructive: true, ..ApplyOptions::default() };
+    assert_eq!(store.db.apply_migrations(&both, options).unwrap_err().kind(), ErrorKind::Incompatible);
+    assert!(bytes() == written, "a folder that is refused has not been begun");
+    assert_eq!(everything(&store), before);
+    let inline = InlineMigration::new(2, |m| m.execute_batch(sql));
+    assert_eq!(store.db.migrate_checked(&inline, Some(&mut refuse)).unwrap_err().kind(), ErrorKind::Incompatible);
+    assert_eq!(everything(&store), before);
+    let driven = store.db.begin_migration(2).unwrap().unwrap();
+    driven.execute_batch(sql).unwrap();
+    assert_eq!(driven.finish_checked(Some(&mut refuse)).unwrap_err().kind(), ErrorKind::Incompatible);
+    assert_eq!(everything(&store), before);
+    // Opened again it is the same too.
+    let Store { db, dir } = store;
+    drop(db);
+    let store = Store { db: common::open(&dir), dir };
+    assert_eq!(everything(&store), before);
+    assert_strict(&store.db);
 }

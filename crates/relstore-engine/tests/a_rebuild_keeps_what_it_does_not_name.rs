@@ -344,3 +344,59 @@ fn a_copy_that_failed_is_no_copy() {
     assert_eq!(letters(&store.db), "SccdS");
     assert_log_is_true(&store.db);
 }
+
+#[test]
+fn what_a_rebuilt_table_promises_is_what_its_new_statement_says() {
+    let old =
+        "CREATE TABLE x(id INTEGER PRIMARY KEY, a TEXT, b TEXT CHECK(b IN ('p','q')), c TEXT DEFAULT 'old' COLLATE NOCASE, UNIQUE(a))";
+    let new = "CREATE TABLE x(id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL, b TEXT NOT NULL CHECK(b IN ('p','q','r')) DEFAULT 'p', \
+               renamed TEXT COLLATE RTRIM REFERENCES parent(k) ON DELETE SET NULL ON UPDATE CASCADE DEFERRABLE INITIALLY DEFERRED, \
+               size INTEGER AS (length(renamed)) STORED, made TEXT DEFAULT (lower('Q')), CHECK(length(b) < 9), UNIQUE(b, renamed)) STRICT";
+    let (parent, child) =
+        ("CREATE TABLE parent(k TEXT PRIMARY KEY)", "CREATE TABLE child(x REFERENCES x ON DELETE CASCADE, u TEXT UNIQUE)");
+    let indexes = ["CREATE UNIQUE INDEX x_some ON x(renamed DESC, lower(b)) WHERE b <> 'q'", "CREATE INDEX x_b ON x(b)"];
+    let rebuild = format!(
+        "{}; INSERT INTO n(id, b, renamed) SELECT id, coalesce(b, 'p'), c FROM x; DROP TABLE x; ALTER TABLE n RENAME TO x; {}; {}",
+        new.replace("TABLE x(", "TABLE n("),
+        indexes[0],
+        indexes[1]
+    );
+    for rows in ["INSERT INTO x(id, a, b, c) VALUES(3,'1','q',NULL),(7,'2',NULL,NULL)", "SELECT 1"] {
+        let setup = [parent, old, child, rows];
+        let (changed, _, _) = rebuilt(&setup, &rebuild);
+        let fresh = store();
+        script(&fresh.db, &[parent, new, child, indexes[0], indexes[1]]);
+        let (changed, fresh) = (changed.db.schema(), fresh.db.schema());
+        for table in ["parent", "x", "child"] {
+            let (is, wanted) = (changed.table(table).unwrap(), fresh.table(table).unwrap());
+            assert_eq!(is.facts, wanted.facts, "{table}");
+            assert!(is.facts.is_some());
+            assert_eq!((is.without_rowid, &is.primary_key), (wanted.without_rowid, &wanted.primary_key), "{table}");
+        }
+        let ids: Vec<(&str, i32)> = changed.table("x").unwrap().columns.iter().map(|c| (c.name.as_str(), c.id.0)).collect();
+        assert_eq!(ids, [("id", 101), ("b", 103), ("renamed", 104), ("size", 105), ("made", 106)]);
+        assert_eq!(changed.table("x").unwrap().next_column_id.0, 107);
+    }
+}
+
+#[test]
+fn a_literal_that_a_copy_gives_a_new_column_is_its_default_for_rows_of_before_with_or_without_rows() {
+    let mut schemas = Vec::new();
+    for rows in ["INSERT INTO x VALUES(1),(2)", "SELECT 1"] {
+        let (store, letters, report) = rebuilt(
+            &["CREATE TABLE x(id INTEGER PRIMARY KEY)", rows],
+            "CREATE TABLE n(id INTEGER PRIMARY KEY, t TEXT NOT NULL, i INTEGER NOT NULL, r REAL, b BLOB, q NOT NULL, z INTEGER); \
+             INSERT INTO n SELECT id, 12, '7', -3, x'00ff', 'it''s', NULL FROM x; DROP TABLE x; ALTER TABLE n RENAME TO x",
+        );
+        assert_eq!(letters, "S", "that is no change of a row");
+        let schema = store.db.schema();
+        let of = |name: &str| {
+            schema.table("x").unwrap().columns.iter().find(|c| c.name == name).unwrap().initial_default.as_ref().map(|c| c.to_value())
+        };
+        assert_eq!(of("t"), Some(Value::from("12")));
+        assert_eq!((of("i"), of("r"), of("b")), (Some(Value::Integer(7)), Some(Value::Real(-3.0)), Some(Value::Blob(vec![0, 255]))));
+        assert_eq!((of("q"), of("z")), (Some(Value::from("it's")), None));
+        schemas.push((schema, report.plan.migrations[0].schema_after));
+    }
+    assert_eq!(schemas[0], schemas[1]);
+}

@@ -236,6 +236,25 @@ fn taking_back_is_planned_checked_and_done_wholly() {
 }
 
 #[test]
+fn one_that_was_merged_late_is_taken_back_before_what_it_was_applied_on() {
+    let store = store();
+    let dir = tempfile::tempdir().unwrap();
+    write(dir.path(), Layout::Files, &[(1, "a", A), (3, "b", B)]);
+    apply(&store.db, &MigrationFolder::read(dir.path()).unwrap()).unwrap();
+    write(dir.path(), Layout::Files, &[(2, "late", "ALTER TABLE b ADD COLUMN late")]);
+    for (tag, sql) in [("0002_late", "ALTER TABLE b DROP COLUMN late"), ("0003_b", "DROP TABLE b")] {
+        std::fs::write(dir.path().join(format!("{tag}.down.sql")), sql).unwrap();
+    }
+    let all = MigrationFolder::read(dir.path()).unwrap();
+    store.db.apply_migrations(&all, ApplyOptions { late: LateMigrations::Apply, ..ApplyOptions::default() }).unwrap();
+    let plan = store.db.plan_roll_back(&all, Some(1)).unwrap();
+    assert_eq!(plan.migrations.iter().map(|m| m.version).collect::<Vec<_>>(), [2, 3]);
+    assert_eq!(store.db.roll_back_migrations(&all, Some(1), true).unwrap().len(), 2);
+    assert_eq!(store.db.schema().tables.len(), 1);
+    assert_log_is_true(&store.db);
+}
+
+#[test]
 fn a_folders_schema_is_what_an_empty_store_gets_from_it() {
     let more =
         "ALTER TABLE a ADD COLUMN required TEXT NOT NULL DEFAULT 'q'; CREATE UNIQUE INDEX a_r ON a(required); CREATE VIEW v AS SELECT 1";

@@ -228,7 +228,7 @@ impl Database {
     }
 
     /// Plans what taking the migrations above `target` back would do; see [`Database::roll_back_migrations`]. Nothing is changed, and no writer waits.
-    /// Each planned migration is the down of the one it is named for, the newest first.
+    /// Each planned migration is the down of the one it is named for, in the order in which they would run.
     ///
     /// # Errors
     /// `NotFound` if one has no down, or if there is no target of that version; otherwise as [`Database::plan_migrations`].
@@ -238,8 +238,8 @@ impl Database {
         tried(self, &chosen, MissingDefault::default(), None)?.plan(self, &chosen, true)
     }
 
-    /// Takes the applied migrations of the folder that have a version above `target` back by their downs, the newest first, each in a transaction
-    /// of its own; without a target all of them.
+    /// Takes the applied migrations of the folder that have a version above `target` back by their downs, the one that was applied last first, each in
+    /// a transaction of its own; without a target all of them.
     ///
     /// # Errors
     /// `NotFound` if one has no down, or if there is no target of that version; `Invalid` if something would be lost and that is not allowed:
@@ -277,12 +277,18 @@ impl Database {
         downs.iter().map(|down| self.revert_one(down, rules)).collect()
     }
 
-    /// The applied migrations above `target`, the newest first, each with its down in the place of what it does.
+    /// The applied migrations above `target`, the one that was applied last first, each with its down in the place of what it does.
     fn downs(&self, folder: &MigrationFolder, target: Option<u64>) -> Result<Vec<FolderMigration>> {
         check_target(folder, target)?;
         let applied = self.standing(folder)?;
         let mut chosen: Vec<&FolderMigration> = applied.applied.iter().copied().filter(|m| target.is_none_or(|t| m.version > t)).collect();
-        chosen.sort_by_key(|m| std::cmp::Reverse(m.version));
+        let history = self.migrations()?;
+        // Of one that was merged late the version does not say when it was applied, and on top of what.
+        let applied_as = |m: &FolderMigration| {
+            let is_it = |h: &&AppliedMigration| h.is_in_force() && h.is_of_folder() && h.hash.as_deref() == Some(m.hash.as_str());
+            history.iter().rev().find(is_it).map(|h| h.id)
+        };
+        chosen.sort_by_key(|m| std::cmp::Reverse((applied_as(m), m.version)));
         let of = |m: &&FolderMigration| match m.down.clone() {
             Some(down) => Ok(FolderMigration { up: down, ..(*m).clone() }),
             None => Err(Error::not_found("a migration has no down, so it cannot be taken back")
@@ -322,7 +328,8 @@ fn check_target(folder: &MigrationFolder, target: Option<u64>) -> Result<()> {
         None => Ok(()),
         Some(target) => Err(Error::not_found("the folder has no migration of this version")
             .with("version", target)
-            .with("folder", folder.path.display())),
+            .with("folder", folder.path.display())
+            .with_hint("a version is the number that a name begins with, and with a journal the place in it (idx)")),
     }
 }
 
