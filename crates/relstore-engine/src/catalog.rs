@@ -1,6 +1,9 @@
 //! The store's schema with its lasting ids: read from SQLite, recognised against what was known, kept in the same file.
 
-use relstore_model::schema::{Cell, TableShape};
+use std::collections::HashMap;
+
+use relstore_model::schema::{Cell, DefaultExpression, TableShape, literal};
+use relstore_model::types::Affinity;
 use relstore_model::{Column, ColumnId, Error, ErrorKind, LogicalType, Result, Row, Schema, Table, Value, identifier};
 
 use crate::facts;
@@ -50,6 +53,17 @@ pub(crate) fn newest_version(connection: &Connection) -> Result<u32> {
     match rows.first().and_then(|row| row.first()) {
         Some(Value::Integer(version)) => u32::try_from(*version).map_err(|_| Error::corrupt("a schema version out of range")),
         _ => Err(Error::corrupt("a schema version in the store is no number")),
+    }
+}
+
+/// The schemas of the versions below `version`, oldest first.
+pub(crate) fn before_version(connection: &Connection, version: u32) -> Result<Vec<Schema>> {
+    const BEFORE: &str = "/*rs*/ SELECT definition FROM main._rs_schema WHERE version<? ORDER BY version";
+    let rows = connection.query(BEFORE, &[Value::from(i64::from(version))])?;
+    let schemas: Vec<Schema> = rows.iter().map(parse).collect::<Result<_>>()?;
+    match (1..version).find(|v| schemas.get(*v as usize - 1).is_none_or(|s| s.version != *v)) {
+        None => Ok(schemas),
+        Some(missing) => Err(Error::corrupt("a schema version is missing from the store").with("schema_version", missing)),
     }
 }
 
@@ -112,8 +126,16 @@ impl Overlay {
 
 /// As [`evolved`], while a migration has tables between two shapes.
 pub(crate) fn evolved_beside(connection: &Connection, known: &Schema, overlay: &Overlay) -> Result<Option<Schema>> {
-    let (mut shapes, views) = shapes(connection, known)?;
-    shapes.retain(|shape| !overlay.hides(&shape.name));
+    evolved_by(connection, known, overlay, false)
+}
+
+/// Whether SQLite's schema is another than `known`, which is not trusted to be what its statements say.
+pub(crate) fn differs(connection: &Connection, known: &Schema) -> Result<bool> {
+    evolved_by(connection, known, &Overlay::default(), true).map(|evolved| evolved.is_some())
+}
+
+fn evolved_by(connection: &Connection, known: &Schema, overlay: &Overlay, asks_all: bool) -> Result<Option<Schema>> {
+    let (mut shapes, views) = shapes(connection, known, overlay, asks_all)?;
     shapes.extend(overlay.away.iter().map(|table| TableShape {
         name: table.name.clone(),
         sql: table.sql.clone(),
@@ -140,6 +162,9 @@ fn initial_default(connection: &Connection, table: &Table, at: usize) -> Result<
     const DEFAULT: &str = "/*rs*/ SELECT x.dflt_value, l.strict FROM pragma_table_xinfo(?1, 'main') AS x \
         JOIN pragma_table_list AS l ON l.schema='main' AND l.name=?1 WHERE x.name=?2";
     let column = &table.columns[at];
+    if let Some(cell) = table.facts.as_ref().and_then(|facts| plain_default(facts.columns.get(at)?.default.as_ref()?, &column.declared)) {
+        return Ok(Some(cell));
+    }
     let rows = connection.query(DEFAULT, &[Value::from(table.name.as_str()), Value::from(column.name.as_str())])?;
     let Some([Value::Text(default), is_strict]) = rows.first().map(Vec::as_slice) else { return Ok(None) };
     let strict = if *is_strict == Value::Integer(1) { "STRICT" } else { "" };
@@ -154,57 +179,86 @@ fn initial_default(connection: &Connection, table: &Table, at: usize) -> Result<
     Ok(cells.into_iter().flatten().next().and_then(Cell::from_value))
 }
 
+/// The cell of a default that reads back as it is written, in a table of any kind: a string in a column of text, a whole number in one of whole
+/// numbers. Whatever else is asked of SQLite.
+fn plain_default(default: &DefaultExpression, declared: &str) -> Option<Cell> {
+    // Nothing that SQLite could take for an expression.
+    let is_plain = default.0.starts_with('\'') || default.0.strip_prefix('-').unwrap_or(&default.0).bytes().all(|b| b.is_ascii_digit());
+    match (Affinity::of(declared), literal(&default.0).filter(|_| is_plain)?) {
+        (Affinity::Text, value @ Value::Text(_)) | (Affinity::Integer, value @ Value::Integer(_)) => Cell::from_value(value),
+        _ => None,
+    }
+}
+
 /// What SQLite says of the user's tables and views. Virtual tables and their shadow tables are not rows of the user's in their own right;
 /// but SQLite takes for a shadow whatever has the name of one, also a table that was there before (`docs_content`, of an index `docs` that says
 /// `content='docs_content'`). Such a one stays the user's if it is known.
 ///
-/// SQLite is asked what a table promises only where its statements are not the known ones: a store opens no slower for it, and a table never
-/// seems to have changed because more can be read out of the same statement than once could.
-fn shapes(connection: &Connection, known: &Schema) -> Result<(Vec<TableShape>, Vec<String>)> {
-    const TABLES: &str = "/*rs*/ SELECT l.name, l.wr, s.sql, l.type FROM pragma_table_list AS l JOIN main.sqlite_schema AS s \
-        ON s.type='table' AND s.name=l.name WHERE l.schema='main' AND l.type IN ('table', 'shadow') ORDER BY s.rowid";
-    const VIEWS: &str = "/*rs*/ SELECT sql FROM main.sqlite_schema WHERE type='view' ORDER BY rowid";
-    const DEPENDENTS: &str = "/*rs*/ SELECT sql FROM main.sqlite_schema \
-        WHERE type IN ('index','trigger') AND tbl_name=? AND sql IS NOT NULL ORDER BY rowid";
-    let mut shapes = Vec::new();
-    for row in connection.query(TABLES, &[])? {
-        let [Value::Text(name), without_rowid, Value::Text(sql), kind] = row.as_slice() else { continue };
-        if identifier::is_reserved(name) || (*kind != Value::from("table") && known.by_name(name).is_none()) {
-            continue;
+/// SQLite is asked what a table is only where its statements are not the known ones, unless `asks_all`: a store opens no slower for it, a change of
+/// shape costs what it changes, and a table never seems to have changed because more can be read out of the same statement than once could.
+/// Tables that `overlay` hides are left out.
+fn shapes(connection: &Connection, known: &Schema, overlay: &Overlay, asks_all: bool) -> Result<(Vec<TableShape>, Vec<String>)> {
+    const ALL: &str = "/*rs*/ SELECT type, name, tbl_name, sql FROM main.sqlite_schema \
+        WHERE sql IS NOT NULL AND (type='view' OR tbl_name NOT GLOB '_rs_*') ORDER BY rowid";
+    let (mut tables, mut views) = (Vec::new(), Vec::new());
+    let mut dependents: HashMap<String, Vec<String>> = HashMap::new();
+    for row in connection.query(ALL, &[])? {
+        let Ok([Value::Text(kind), Value::Text(name), Value::Text(table), Value::Text(sql)]) = <[Value; 4]>::try_from(row) else { continue };
+        match kind.as_str() {
+            "table" if !identifier::is_reserved(&name) && !overlay.hides(&name) => tables.push((name, sql)),
+            "index" | "trigger" => dependents.entry(table).or_default().push(sql),
+            "view" => views.push(sql),
+            _ => {}
         }
-        let (columns, primary_key) = columns(connection, name)?;
-        let dependents = texts(connection.query(DEPENDENTS, &[Value::Text(name.clone())])?);
-        let facts = match known.by_name(name).filter(|t| t.name == *name && t.sql == *sql && t.dependents == dependents) {
-            Some(table) => table.facts.clone(),
-            None => Some(facts::of_table(connection, name, sql, &columns)?),
-        };
-        shapes.push(TableShape {
-            name: name.clone(),
-            sql: sql.clone(),
-            columns,
-            primary_key,
-            without_rowid: *without_rowid == Value::Integer(1),
-            dependents,
-            facts,
-        });
     }
-    Ok((shapes, texts(connection.query(VIEWS, &[])?)))
+    let mut shapes = Vec::new();
+    for (name, sql) in tables {
+        let dependents = dependents.remove(&name).unwrap_or_default();
+        let of_name = known.by_name(&name);
+        let same = of_name.filter(|t| t.name == name && t.sql == sql);
+        let (columns, primary_key, without_rowid) = match same.filter(|_| !asks_all) {
+            Some(table) => {
+                let read_again = |c: &Column| Column { logical: LogicalType::from_declared(&c.declared), ..c.clone() };
+                (table.columns.iter().map(read_again).collect(), table.primary_key.clone(), table.without_rowid)
+            }
+            None => {
+                let Some((is_table, without_rowid)) = listed(connection, &name)? else { continue };
+                if !is_table && of_name.is_none() {
+                    continue;
+                }
+                let (columns, primary_key) = columns(connection, &name)?;
+                (columns, primary_key, without_rowid)
+            }
+        };
+        let facts = match same.filter(|t| t.dependents == dependents) {
+            Some(table) => table.facts.clone(),
+            None => Some(facts::of_table(connection, &name, &sql, &columns)?),
+        };
+        shapes.push(TableShape { name, sql, columns, primary_key, without_rowid, dependents, facts });
+    }
+    Ok((shapes, views))
 }
 
-fn texts(rows: Vec<Row>) -> Vec<String> {
-    rows.into_iter().filter_map(|row| row.into_iter().next()).filter_map(|v| if let Value::Text(t) = v { Some(t) } else { None }).collect()
+/// Whether a table is one by itself, not a shadow of a virtual one, and whether it has no rowid; `None` for a virtual table.
+fn listed(connection: &Connection, table: &str) -> Result<Option<(bool, bool)>> {
+    // schema, name, type, ncol, wr, strict
+    let rows = connection.pragma("table_list", table)?;
+    let Some(row) = rows.iter().find(|row| row.first() == Some(&Value::from("main"))) else { return Ok(None) };
+    let is = |kind: &str| row.get(2) == Some(&Value::from(kind));
+    Ok((is("table") || is("shadow")).then(|| (is("table"), row.get(4) == Some(&Value::Integer(1)))))
 }
 
 /// The columns of a table without ids, and the positions of its key.
 pub(crate) fn columns(connection: &Connection, table: &str) -> Result<(Vec<Column>, Vec<usize>)> {
-    const COLUMNS: &str =
-        "/*rs*/ SELECT name, type, \"notnull\", pk, hidden FROM pragma_table_xinfo(?, 'main') WHERE hidden<>1 ORDER BY cid";
     let mut columns = Vec::new();
     let mut key: Vec<(i64, usize)> = Vec::new();
-    for row in connection.query(COLUMNS, &[Value::from(table)])? {
-        let [Value::Text(name), Value::Text(declared), not_null, Value::Integer(pk), Value::Integer(hidden)] = row.as_slice() else {
+    for row in connection.pragma("table_xinfo", table)? {
+        let [_, Value::Text(name), Value::Text(declared), not_null, _, Value::Integer(pk), Value::Integer(hidden)] = row.as_slice() else {
             return Err(Error::internal("PRAGMA table_xinfo answers in another form").with("table", table));
         };
+        if *hidden == 1 {
+            continue;
+        }
         if *pk > 0 {
             key.push((*pk, columns.len()));
         }

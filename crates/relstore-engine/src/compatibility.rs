@@ -5,6 +5,7 @@ use relstore_model::{Error, Result, Schema, Value};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
+use crate::catalog;
 use crate::database::Database;
 
 /// What a store promises.
@@ -36,9 +37,7 @@ impl Database {
     /// # Errors
     /// `Corrupt` if it cannot be read; `Unavailable` by the disk.
     pub fn compatibility(&self) -> Result<Compatibility> {
-        let rows = self.with_reader(|reader| {
-            reader.in_snapshot(|c| c.query("/*rs*/ SELECT value FROM main._rs_meta WHERE key=?", &[Value::from(KEY)]))
-        })?;
+        let rows = self.look(|c| c.query("/*rs*/ SELECT value FROM main._rs_meta WHERE key=?", &[Value::from(KEY)]))?;
         match rows.first().and_then(|row| row.first()) {
             None => Ok(Compatibility::default()),
             Some(Value::Text(json)) => {
@@ -64,7 +63,14 @@ impl Database {
     /// # Errors
     /// `Corrupt` if one cannot be read; `Unavailable` by the disk.
     pub fn schemas(&self) -> Result<Vec<Arc<Schema>>> {
-        (1..=self.schema().version).map(|version| self.schema_at(version)).collect()
+        let current = self.schema();
+        if current.version == 0 {
+            return Ok(Vec::new());
+        }
+        let mut schemas: Vec<Arc<Schema>> =
+            self.look(|c| catalog::before_version(c, current.version))?.into_iter().map(Arc::new).collect();
+        schemas.push(current);
+        Ok(schemas)
     }
 
     /// Whether the store, by what it promises, may have the shape `after`, which has the ids of its history.

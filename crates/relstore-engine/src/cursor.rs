@@ -85,7 +85,7 @@ impl Database {
     /// # Errors
     /// `Unavailable` or `Corrupt` by the disk.
     pub fn find_cursor(&self, name: &str) -> Result<Option<Cursor>> {
-        self.with_reader(|reader| find(&reader.connection, name))
+        self.look(|c| find(c, name))
     }
 
     /// Where the durable consumer `name` stands; [`Lsn::ZERO`] for a new one.

@@ -402,6 +402,16 @@ impl Database {
         if tables.is_empty() { Ok(()) } else { self.write(|writer| writer.reload_tables(&tables)) }
     }
 
+    /// Runs a short look of the engine's own at the file, in one read transaction: on a reader that is idle, or else on the writer, if it is
+    /// free, since to open a connection costs more than such a look. Tables are to be named with `main`.
+    pub(crate) fn look<T>(&self, run: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+        let has_reader = !self.readers.lock().unwrap_or_else(PoisonError::into_inner).is_empty();
+        if let Some(writer) = self.try_lock_writer().filter(|writer| !has_reader && writer.is_at_rest()) {
+            return writer.look(run);
+        }
+        self.with_reader(|reader| reader.in_snapshot(run))
+    }
+
     pub(crate) fn with_reader<T>(&self, run: impl FnOnce(&Reader) -> Result<T>) -> Result<T> {
         self.with_reader_mut(|reader| run(reader))
     }

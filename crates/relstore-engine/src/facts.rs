@@ -15,20 +15,20 @@ use crate::sqlite::{Connection, from_sqlite};
 
 /// What the table `name`, made by the statement `sql` with these columns, promises.
 pub(crate) fn of_table(connection: &Connection, name: &str, sql: &str, columns: &[Column]) -> Result<TableFacts> {
-    const DEFAULTS: &str = "/*rs*/ SELECT dflt_value FROM pragma_table_xinfo(?, 'main') WHERE hidden<>1 ORDER BY cid";
-    const STRICT: &str = "/*rs*/ SELECT strict FROM pragma_table_list WHERE schema='main' AND name=?";
-    let of = [Value::from(name)];
+    let described = connection.pragma("table_xinfo", name)?;
+    let listed = connection.pragma("table_list", name)?;
     let mut facts = TableFacts {
-        strict: connection.query(STRICT, &of)?.first().is_some_and(|row| row.first() == Some(&Value::Integer(1))),
+        strict: listed.iter().any(|row| text(row, 0) == Some("main") && row.get(5) == Some(&Value::Integer(1))),
         unique: unique(connection, name, columns)?,
         foreign_keys: foreign_keys(connection, name, columns)?,
         ..TableFacts::default()
     };
-    for (column, row) in columns.iter().zip(connection.query(DEFAULTS, &of)?) {
+    let is_hidden = |row: &&Vec<Value>| row.get(6) == Some(&Value::Integer(1));
+    for (column, row) in columns.iter().zip(described.iter().filter(|row| !is_hidden(row))) {
         let metadata = connection.inner.column_metadata(Some("main"), name, column.name.as_str()).map_err(|e| from_sqlite(&e, sql))?;
         let collation = metadata.1.map(|c| c.to_string_lossy().into_owned()).filter(|c| !c.eq_ignore_ascii_case("BINARY"));
         facts.autoincrement |= metadata.4;
-        let default = row.into_iter().next().and_then(|v| if let Value::Text(t) = v { Some(DefaultExpression(t)) } else { None });
+        let default = text(row, 4).map(|t| DefaultExpression(t.to_owned()));
         // SQLite gives the expression of a generated column for its default in no version; a column has one or the other.
         facts.columns.push(ColumnFacts { default, collation, ..ColumnFacts::default() });
     }
@@ -73,20 +73,25 @@ fn text(row: &[Value], at: usize) -> Option<&str> {
 }
 
 fn unique(connection: &Connection, table: &str, columns: &[Column]) -> Result<Vec<Unique>> {
-    const INDEXES: &str = "/*rs*/ SELECT l.name, s.sql FROM pragma_index_list(?, 'main') AS l \
-        LEFT JOIN main.sqlite_schema AS s ON s.type='index' AND s.name=l.name WHERE l.\"unique\" AND l.origin<>'pk' ORDER BY l.seq DESC";
-    const PARTS: &str = "/*rs*/ SELECT name, coll FROM pragma_index_xinfo(?, 'main') WHERE key ORDER BY seqno";
+    const STATEMENT: &str = "/*rs*/ SELECT sql FROM main.sqlite_schema WHERE type='index' AND name=?";
     let mut found = Vec::new();
-    for row in connection.query(INDEXES, &[Value::from(table)])? {
-        let Some(name) = text(&row, 0) else { continue };
-        let sql = text(&row, 1).unwrap_or_default();
+    // The newest comes first.
+    for row in connection.pragma("index_list", table)?.iter().rev() {
+        let (Some(name), Some(origin)) = (text(row, 1), text(row, 3)) else { continue };
+        if row.get(2) != Some(&Value::Integer(1)) || origin == "pk" {
+            continue;
+        }
+        // That of a constraint has no statement.
+        let statement = if origin == "c" { connection.query(STATEMENT, &[Value::from(name)])? } else { Vec::new() };
+        let sql = statement.first().and_then(|row| text(row, 0)).unwrap_or_default();
         let tokens = tokens(sql);
         let body = tokens.iter().position(|t| t.text(sql) == "(").map(|open| (open, closing(sql, &tokens, open)));
         let written = body.map(|(open, close)| split(sql, &tokens[open + 1..close])).unwrap_or_default();
         let mut parts = Vec::new();
-        for (at, part) in connection.query(PARTS, &[Value::from(name)])?.iter().enumerate() {
-            let collation = text(part, 1).unwrap_or("BINARY").to_ascii_uppercase();
-            parts.push(match text(part, 0).and_then(|name| position(columns, name)) {
+        let described = connection.pragma("index_xinfo", name)?;
+        for (at, part) in described.iter().filter(|part| part.get(5) == Some(&Value::Integer(1))).enumerate() {
+            let collation = text(part, 4).unwrap_or("BINARY").to_ascii_uppercase();
+            parts.push(match text(part, 2).and_then(|name| position(columns, name)) {
                 Some(column) => UniquePart::Column(column, collation),
                 None => UniquePart::Expression(expression(sql, written.get(at).copied().unwrap_or_default(), columns)),
             });
@@ -99,21 +104,23 @@ fn unique(connection: &Connection, table: &str, columns: &[Column]) -> Result<Ve
 }
 
 fn foreign_keys(connection: &Connection, table: &str, columns: &[Column]) -> Result<Vec<ForeignKey>> {
-    const FOREIGN_KEYS: &str = "/*rs*/ SELECT id, \"from\", \"table\", \"to\", on_update, on_delete FROM pragma_foreign_key_list(?, 'main') \
-        ORDER BY id DESC, seq";
     let mut found: Vec<(Value, ForeignKey)> = Vec::new();
-    for row in connection.query(FOREIGN_KEYS, &[Value::from(table)])? {
+    let mut rows = connection.pragma("foreign_key_list", table)?;
+    // By id and place in it; the last one that was written has the id 0.
+    rows.sort_by_key(|row| std::cmp::Reverse(if let Some(Value::Integer(id)) = row.first() { *id } else { 0 }));
+    for row in rows {
         let id = row.first().cloned().unwrap_or(Value::Null);
         if found.last().is_none_or(|(last, _)| *last != id) {
+            // Its columns: id, seq, table, from, to, on_update, on_delete, match.
             let action = |at| text(&row, at).and_then(ReferentialAction::parse).unwrap_or_default();
             let parent = text(&row, 2).unwrap_or_default().to_owned();
-            let (on_update, on_delete) = (action(4), action(5));
+            let (on_update, on_delete) = (action(5), action(6));
             let (columns, parent_columns) = (Vec::new(), Vec::new());
             found.push((id, ForeignKey { columns, parent, parent_columns, on_delete, on_update, is_deferred: false }));
         }
         if let Some((_, key)) = found.last_mut() {
-            key.columns.extend(text(&row, 1).and_then(|name| position(columns, name)));
-            key.parent_columns.extend(text(&row, 3).map(str::to_owned));
+            key.columns.extend(text(&row, 3).and_then(|name| position(columns, name)));
+            key.parent_columns.extend(text(&row, 4).map(str::to_owned));
         }
     }
     Ok(found.into_iter().map(|(_, key)| key).collect())

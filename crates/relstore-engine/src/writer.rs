@@ -247,6 +247,22 @@ impl Writer {
         self.internally(run).map_err(|e| self.poisoned_by(e))
     }
 
+    /// Whether no transaction is open and the disk has not failed.
+    pub(crate) fn is_at_rest(&self) -> bool {
+        !self.is_open() && !self.is_poisoned.load(Ordering::Acquire)
+    }
+
+    /// Runs what only reads in one read transaction of its own.
+    pub(crate) fn look<T>(&self, run: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+        self.internally(|c| {
+            c.execute("/*rs*/ BEGIN", &[])?;
+            let result = run(c);
+            // A transaction that has only read ends without an error, or has ended.
+            let _ = c.execute("/*rs*/ COMMIT", &[]);
+            result
+        })
+    }
+
     fn check_disk(&self) -> Result<()> {
         if !self.is_poisoned.load(Ordering::Acquire) {
             return Ok(());

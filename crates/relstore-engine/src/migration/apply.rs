@@ -70,7 +70,9 @@ impl<'a> Proposal<'a> {
     /// # Errors
     /// `Corrupt` if one cannot be read; `Unavailable` by the disk.
     pub fn versions(&self) -> Result<Vec<Arc<Schema>>> {
-        (1..=self.before.version).map(|version| self.database.schema_at(version)).collect()
+        let mut schemas = self.database.schemas()?;
+        schemas.retain(|schema| schema.version <= self.before.version);
+        Ok(schemas)
     }
 }
 

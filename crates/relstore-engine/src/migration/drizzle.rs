@@ -4,6 +4,7 @@ use relstore_model::identifier::quote;
 use relstore_model::{Result, Row, Schema, Timestamp, Value};
 
 use super::folder::FolderMigration;
+use crate::catalog;
 use crate::sqlite::Connection;
 use crate::writer::Writer;
 
@@ -63,6 +64,15 @@ pub(super) fn listed(connection: &Connection, schema: &Schema) -> Result<Vec<Lis
         applied_at: text(&row, 3),
     };
     Ok(rows.into_iter().map(parse).collect())
+}
+
+/// The same, by the newest schema in the file, which is read only if there may be such a table.
+pub(super) fn listed_in_file(connection: &Connection) -> Result<Vec<Listed>> {
+    const THERE: &str = "/*rs*/ SELECT 1 FROM main.sqlite_schema WHERE type='table' AND name=? COLLATE NOCASE";
+    if connection.query(THERE, &[Value::from(TABLE)])?.is_empty() {
+        return Ok(Vec::new());
+    }
+    listed(connection, &catalog::newest(connection)?)
 }
 
 /// Lists a migration in drizzle's table too, if there is one: its migrator then agrees.

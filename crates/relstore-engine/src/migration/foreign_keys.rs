@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use relstore_model::identifier::quote;
-use relstore_model::{Error, ErrorKind, Result, Schema, TableId, Value};
+use relstore_model::{Error, ErrorKind, Result, Schema, TableId};
 
 use crate::database::Database;
 use crate::sqlite::{Connection, from_sqlite};
@@ -25,14 +25,11 @@ fn table_of(schema: &Schema, name: &str) -> TableOf {
     schema.by_name(name).map_or_else(|| TableOf::Other(name.to_ascii_lowercase()), |t| TableOf::Known(t.id))
 }
 
-/// Switches the enforcement on or off. Outside of a transaction alone: inside of one SQLite does nothing and says nothing.
+/// Switches the enforcement on or off. Outside of a transaction alone: inside of one it is refused.
 pub(super) fn enforce(writer: &Writer, on: bool) -> Result<()> {
     let text = if on { "ON" } else { "OFF" };
-    let state = writer.internally(|c| {
-        c.execute_batch(&format!("/*rs*/ PRAGMA foreign_keys={text}"))?;
-        c.query("/*rs*/ PRAGMA foreign_keys", &[])
-    })?;
-    if state == [[Value::Integer(i64::from(on))]] {
+    // Inside of a transaction it would change under statements that have run.
+    if !writer.is_open() && writer.internally(|c| c.enforce_foreign_keys(on))? == on {
         return Ok(());
     }
     Err(Error::internal("the enforcement of foreign keys could not be switched").with("wanted", text))

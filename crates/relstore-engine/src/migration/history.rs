@@ -1,6 +1,6 @@
 //! Which migrations were applied, when, and where in the log.
 
-use relstore_model::{Error, Lsn, Result, Row, Timestamp, Value};
+use relstore_model::{Error, ErrorKind, Lsn, Result, Row, Timestamp, Value};
 
 use crate::database::Database;
 use crate::sqlite::Connection;
@@ -76,7 +76,7 @@ impl Database {
     /// # Errors
     /// `Unavailable` or `Corrupt` by the disk.
     pub fn migrations(&self) -> Result<Vec<AppliedMigration>> {
-        self.with_reader(|reader| all(&reader.connection))
+        self.look(all)
     }
 
     /// The highest version of the inline migrations that are in force; 0 if there is none.
@@ -84,19 +84,18 @@ impl Database {
     /// # Errors
     /// As [`Database::migrations`].
     pub fn migration_version(&self) -> Result<u64> {
-        self.with_reader(|reader| inline_version(&reader.connection))
+        self.look(inline_version)
     }
 }
 
 /// The history, oldest first. Empty in a store of before there was one.
 pub(super) fn all(connection: &Connection) -> Result<Vec<AppliedMigration>> {
-    const THERE: &str = "/*rs*/ SELECT 1 FROM main.sqlite_schema WHERE name='_rs_migration'";
     const ALL: &str = "/*rs*/ SELECT id, version, name, kind, hash, sql, applied_at, lsn_before, lsn_after, schema_before, schema_after, \
         rolled_back_at FROM main._rs_migration ORDER BY id";
-    if connection.query(THERE, &[])?.is_empty() {
-        return Ok(Vec::new());
+    match connection.query(ALL, &[]) {
+        Err(e) if e.kind() == ErrorKind::NotFound && e.message() == "no such table: main._rs_migration" => Ok(Vec::new()),
+        rows => rows?.into_iter().map(parse).collect(),
     }
-    connection.query(ALL, &[])?.into_iter().map(parse).collect()
 }
 
 /// The highest inline version in force.

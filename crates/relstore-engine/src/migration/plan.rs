@@ -10,7 +10,7 @@ use super::apply::MissingDefault;
 use super::destruction::Destruction;
 use super::folder::{FolderMigration, MigrationFolder, sha256};
 use super::rebuild::Rebuild;
-use super::scratch::{Scratch, Shape};
+use super::scratch::{self, Scratch, Shape};
 use super::statement::{Kind, kind};
 use super::transaction::{MigrationReport, MigrationTransaction, Purpose, Rules, StatementReport};
 use crate::database::Database;
@@ -166,17 +166,20 @@ pub(super) fn tried(
     if migrations.is_empty() {
         return Ok(Arc::new(Trial { reports: Vec::new() }));
     }
-    let shape = Shape::of(database)?;
-    let key = cache.map(|_| {
+    let (known, key, shape) = database.look(|c| {
+        let Some(cache) = cache else { return Ok((None, None, Some(Shape::of(c)?))) };
         let parts = migrations.iter().map(|m| format!("{} {} {}", m.version, m.name, sha256(m.up.text.as_bytes())));
-        let what: Vec<String> = parts.chain([format!("{missing_default:?}"), shape.fingerprint()]).collect();
-        sha256(what.join("\n").as_bytes())
-    });
-    if let (Some(cache), Some(key)) = (cache, &key)
-        && let Some(known) = cache.get(key)
-    {
-        return Ok(known);
-    }
+        let what: Vec<String> = parts.chain([format!("{missing_default:?}")]).chain(scratch::fingerprint(c)?).collect();
+        let key = sha256(what.join("\n").as_bytes());
+        let known = cache.get(&key);
+        // Of the same snapshot as the key.
+        let shape = if known.is_none() { Some(Shape::of(c)?) } else { None };
+        Ok((known, Some(key), shape))
+    })?;
+    let shape = match (known, shape) {
+        (Some(known), _) => return Ok(known),
+        (None, shape) => shape.ok_or_else(|| Error::internal("a plan without a shape"))?,
+    };
     let scratch = Scratch::of(&shape)?;
     let rules = Rules { missing_default, last_table_id: shape.schema.last_table_id, is_plan: true };
     let reports = migrations.iter().map(|m| try_one(scratch.database()?, m, rules)).collect::<Result<_>>()?;

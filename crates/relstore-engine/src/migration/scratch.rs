@@ -40,16 +40,19 @@ pub(super) struct Shape {
 }
 
 impl Shape {
-    /// The shape that `database` has now.
-    pub(super) fn of(database: &Database) -> Result<Self> {
-        let read = |c: &Connection| Ok(Self { schema: crate::catalog::newest(c)?, statements: statements(c)? });
-        database.with_reader(|reader| reader.in_snapshot(read))
+    /// The shape that a store has now.
+    pub(super) fn of(connection: &Connection) -> Result<Self> {
+        Ok(Self { schema: crate::catalog::newest(connection)?, statements: statements(connection)? })
     }
+}
 
-    /// The same text for the same shape alone.
-    pub(super) fn fingerprint(&self) -> String {
-        format!("{}\n{}", self.schema.to_json(), self.statements.join("\n"))
-    }
+/// Texts that are the same for the same shape alone: all that [`Shape::of`] reads, as it lies in the file.
+pub(super) fn fingerprint(connection: &Connection) -> Result<Vec<String>> {
+    const ALL: &str = "/*rs*/ SELECT type || ' ' || name || ' ' || sql FROM main.sqlite_schema \
+        WHERE sql IS NOT NULL AND tbl_name NOT GLOB '_rs_*' ORDER BY rowid";
+    const NEWEST: &str = "/*rs*/ SELECT definition FROM main._rs_schema ORDER BY version DESC LIMIT 1";
+    let rows = connection.query(NEWEST, &[])?.into_iter().chain(connection.query(ALL, &[])?);
+    Ok(rows.flatten().filter_map(|v| if let Value::Text(t) = v { Some(t) } else { None }).collect())
 }
 
 impl Scratch {

@@ -7,7 +7,6 @@ use super::folder::{FolderMigration, MigrationFolder};
 use super::history::AppliedMigration;
 use super::script::Script;
 use super::{drizzle, history};
-use crate::catalog;
 use crate::database::Database;
 
 /// A migration of a folder that is not applied.
@@ -55,8 +54,7 @@ impl Database {
 
     pub(super) fn standing<'a>(&self, folder: &'a MigrationFolder) -> Result<Standing<'a>> {
         folder.check_versions()?;
-        let (known, listed) =
-            self.with_reader(|reader| reader.in_snapshot(|c| Ok((history::all(c)?, drizzle::listed(c, &catalog::newest(c)?)?))))?;
+        let (known, listed) = self.look(|c| Ok((history::all(c)?, drizzle::listed_in_file(c)?)))?;
         standing(folder, &known, listed)
     }
 }

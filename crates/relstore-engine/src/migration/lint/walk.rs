@@ -29,7 +29,7 @@ pub(super) fn walk<'a>(folder: &'a MigrationFolder, branches: &Branches, found: 
     let store = scratch.database()?;
     let mut steps = Vec::with_capacity(folder.migrations.len());
     for (at, migration) in folder.migrations.iter().enumerate() {
-        let shape = |is_wanted: bool| is_wanted.then(|| Shape::of(store)).transpose();
+        let shape = |is_wanted: bool| is_wanted.then(|| store.look(Shape::of)).transpose();
         let shape_before = shape(branches.begins(at))?;
         match try_one(store, migration, Rules::OF_EMPTY_STORES) {
             Ok((report, before, after)) => steps.push(Step {

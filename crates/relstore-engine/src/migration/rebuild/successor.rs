@@ -85,6 +85,8 @@ pub(super) fn patched(known: &Schema, old: &Table, name: &str, columns: &[Column
             |(column, from): (&Column, &Option<usize>)| from.map(|at| Column { name: column.name.clone(), ..old.columns[at].clone() });
         table.columns = columns.iter().zip(kept).filter_map(same).collect();
         name.clone_into(&mut table.name);
+        // Its columns are not what its old statement says any more.
+        table.sql.clear();
     }
     schema
 }
