@@ -41,6 +41,14 @@ CREATE TABLE IF NOT EXISTS _rs_statistics(
   PRIMARY KEY(table_id, column_id)) STRICT, WITHOUT ROWID;
 ";
 
+/// Whether all of the engine's tables are in the file. One look costs less than to prepare the statements that would make them.
+pub(crate) fn has_engine_tables(connection: &Connection) -> Result<bool> {
+    const OWN: &str = "/*rs*/ SELECT name FROM main.sqlite_schema WHERE name GLOB '_rs_*'";
+    let there = connection.query(OWN, &[])?;
+    let mut wanted = ENGINE_TABLES.split("IF NOT EXISTS ").skip(1).filter_map(|rest| rest.split(['(', ' ']).next());
+    Ok(wanted.all(|name| there.iter().any(|row| matches!(row.first(), Some(Value::Text(n)) if n == name))))
+}
+
 /// The newest schema kept in the file; the empty one if there is none.
 pub(crate) fn newest(connection: &Connection) -> Result<Schema> {
     let rows = connection.query("/*rs*/ SELECT definition FROM main._rs_schema ORDER BY version DESC LIMIT 1", &[])?;

@@ -133,9 +133,15 @@ impl Writer {
         // Commits are synced by `Disk`, for all who wait at once; SQLite itself syncs where it must for the file to stay whole.
         let pragmas = format!("PRAGMA synchronous=NORMAL; PRAGMA cache_size=-{}; PRAGMA temp_store=MEMORY", settings.cache_kib);
         connection.execute_batch(&pragmas)?;
-        connection
-            .execute_batch(&format!("BEGIN IMMEDIATE; {} COMMIT", catalog::ENGINE_TABLES))
-            .map_err(|e| e.with("path", path.display()))?;
+        // One transaction for all that is looked at: each costs locks of its own.
+        let begin = || {
+            connection.execute_batch("BEGIN IMMEDIATE")?;
+            if catalog::has_engine_tables(&connection)? {
+                return Ok(());
+            }
+            connection.execute_batch(&format!("{} COMMIT; BEGIN IMMEDIATE", catalog::ENGINE_TABLES))
+        };
+        begin().map_err(|e: Error| e.with("path", path.display()))?;
         connection.harden()?;
         connection.inner.set_prepared_statement_cache_capacity(settings.statements_cached);
         let schema = Arc::new(catalog::newest(&connection)?);
@@ -169,16 +175,25 @@ impl Writer {
             trust,
             overlay: RefCell::default(),
         };
-        writer.record_foreign_ddl()?;
-        writer.shadow.tier().set(writer.internally(|c| eviction::load(c, &writer.schema()))?);
+        let cold = writer.internally(|c| {
+            let is_as_known = catalog::evolved(c, &writer.schema())?.is_none();
+            let cold = is_as_known.then(|| eviction::load(c, &writer.schema())).transpose()?;
+            c.execute("/*rs*/ COMMIT", &[])?;
+            Ok(cold)
+        })?;
+        let cold = match cold {
+            Some(cold) => cold,
+            None => {
+                writer.record_foreign_ddl()?;
+                writer.internally(|c| eviction::load(c, &writer.schema()))?
+            }
+        };
+        writer.shadow.tier().set(cold);
         Ok(writer)
     }
 
     /// A change of shape that bypassed the engine is noticed at open and recorded as what it is now.
     fn record_foreign_ddl(&self) -> Result<()> {
-        if catalog::evolved(&self.connection, &self.schema())?.is_none() {
-            return Ok(());
-        }
         self.begin_unchecked()?;
         // A file that was no store: its rows were there before the log.
         self.is_adopting.set(self.schema().version == 0);

@@ -141,10 +141,16 @@ struct SchemaBody {
     sql: String,
 }
 
+/// The same, borrowed.
+#[derive(Serialize)]
+struct SchemaBodyRef<'a> {
+    schema: &'a Schema,
+    sql: &'a str,
+}
+
 /// Appends a change of shape.
 pub fn put_schema(out: &mut Vec<u8>, schema: &Schema, sql: &str) {
-    let body = SchemaBody { schema: schema.clone(), sql: sql.to_owned() };
-    let json = serde_json::to_vec(&body).expect("a schema is plain data with string keys");
+    let json = serde_json::to_vec(&SchemaBodyRef { schema, sql }).expect("a schema is plain data with string keys");
     put_bytes(out, SCHEMA, &json);
 }
 
