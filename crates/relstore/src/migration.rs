@@ -2,7 +2,7 @@
 
 use relstore_engine::Compatibility;
 use relstore_engine::migration::{
-    AppliedMigration, ApplyOptions, ApplyReport, FolderStatus, InlineMigration, InlineOutcome, LateMigrations, MigrationFolder,
+    AppliedMigration, ApplyOptions, ApplyReport, Destruction, FolderStatus, InlineMigration, InlineOutcome, LateMigrations, MigrationFolder,
     MigrationPlan, MigrationProgress, MigrationReport, MissingDefault, PlanCache, Progress, Proposal,
 };
 use relstore_model::evolution::{Edit, Profile, Report};
@@ -66,7 +66,7 @@ impl RelationalStore {
             }
         };
         let mut check = |proposal: &Proposal<'_>| {
-            let report = self.verdict(&proposal.after)?;
+            let report = self.verdict(proposal)?;
             compatibility = Some(report.clone());
             if options.dry_run { Ok(()) } else { report.into_result().map(|_| ()) }
         };
@@ -218,11 +218,20 @@ impl RelationalStore {
     }
 
     fn refuse_incompatible(&self, proposal: &Proposal<'_>) -> Result<()> {
-        self.verdict(&proposal.after)?.into_result().map(|_| ())
+        self.verdict(proposal)?.into_result().map(|_| ())
     }
 
-    /// The verdict over a shape that has the ids of this store's history.
-    fn verdict(&self, after: &Schema) -> Result<Report> {
-        self.database().check_compatibility(self.profile()?, after)
+    /// The verdict over what a run would make. What it says it drops is gone for good, and not what it adds under another name: that it may drop
+    /// it was asked before.
+    fn verdict(&self, proposal: &Proposal<'_>) -> Result<Report> {
+        let mut evolution = self.database().compatibility()?.evolution(self.profile()?);
+        for (_, _, lost) in proposal.plan.destructions() {
+            match lost {
+                Destruction::Table { table } => evolution = evolution.dropped(table.as_str()),
+                Destruction::Column { table, column } => evolution = evolution.dropped(format!("{table}.{column}")),
+                Destruction::Rows { .. } | Destruction::Filtered { .. } | Destruction::Narrowed { .. } => {}
+            }
+        }
+        Ok(evolution.check(&self.database().schemas()?, &proposal.after))
     }
 }
