@@ -1,0 +1,150 @@
+//! Statements that are held: a query that is done within a millisecond runs on the calling thread, any other on a worker.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use napi::bindgen_prelude::{AsyncTask, BufferSlice, Task};
+use napi::{Env, JsString};
+use napi_derive::napi;
+use relstore_engine::{Attempted, CancelToken, Database, QueryOptions};
+use relstore_model::{Result, Value};
+
+use crate::answer::{Answer, Gathered, State, refuse};
+use crate::cells::parameters;
+use crate::failure::{shielded, shielded_in};
+use crate::store::{Shared, Store};
+
+/// Numbers of statements: the same number always comes with the same text.
+static NEXT: AtomicU64 = AtomicU64::new(1);
+
+/// A statement of one store. It holds nothing of SQLite's, so it may be dropped whenever JavaScript likes.
+#[napi]
+pub struct Statement {
+    pub(crate) shared: Arc<Shared>,
+    id: u64,
+    pub(crate) sql: String,
+}
+
+#[napi]
+impl Statement {
+    /// A statement of `store`. It is prepared when it first runs.
+    #[napi(constructor, catch_unwind)]
+    pub fn new(store: &Store, sql: String) -> Self {
+        Self { shared: Arc::clone(&store.shared), id: NEXT.fetch_add(1, Ordering::Relaxed), sql }
+    }
+
+    /// Runs a query on this thread, if it is done within its budget: the header says whether it was. `io` has the `count` parameters packed, and
+    /// is given the first chunk.
+    #[napi(catch_unwind)]
+    pub fn read<'env>(
+        &self,
+        env: &'env Env,
+        mut io: BufferSlice<'_>,
+        count: u32,
+        with_columns: bool,
+    ) -> napi::Result<Option<JsString<'env>>> {
+        let database = shielded(|| self.shared.database())?;
+        let mut gathered = Gathered::default();
+        let attempted = shielded_in(&database, || {
+            let params = parameters(&io, count as usize)?;
+            database.attempt_query((self.id, &self.sql), &params, with_columns, &self.shared.watchdog, &mut |row| gathered.push(row))
+        })?;
+        match attempted {
+            Attempted::Done(outcome) => {
+                gathered = gathered.done(outcome);
+                let text = gathered.give(env, &mut io)?;
+                self.shared.keep(gathered);
+                Ok(text)
+            }
+            Attempted::Late => refuse(&mut io, State::Late).map(|()| None),
+            Attempted::Writes => refuse(&mut io, State::Writes).map(|()| None),
+        }
+    }
+
+    /// Runs a query on a worker. `cancel` stops it.
+    #[napi(catch_unwind)]
+    pub fn read_later(&self, io: BufferSlice<'_>, count: u32, cancel: Option<&Cancel>) -> napi::Result<AsyncTask<Query>> {
+        let params = shielded(|| owned(&io, count))?;
+        let cancel = cancel.map_or_else(CancelToken::new, |c| c.0.clone());
+        Ok(AsyncTask::new(Query { shared: Arc::clone(&self.shared), sql: self.sql.clone(), params, cancel }))
+    }
+
+    /// Runs a writing statement on this thread, in a transaction of its own.
+    #[napi(catch_unwind)]
+    pub fn write<'env>(&self, env: &'env Env, mut io: BufferSlice<'_>, count: u32) -> napi::Result<Option<JsString<'env>>> {
+        let database = shielded(|| self.shared.database())?;
+        let outcome = shielded_in(&database, || database.execute(&self.sql, &owned(&io, count)?))?;
+        let mut gathered = Gathered::default().done(outcome);
+        let text = gathered.give(env, &mut io)?;
+        self.shared.keep(gathered);
+        Ok(text)
+    }
+
+    /// Puts the statement where `flush` finds it.
+    #[napi(catch_unwind)]
+    pub fn wait(&self, io: BufferSlice<'_>, count: u32) -> napi::Result<()> {
+        shielded(|| {
+            self.shared.wait(&self.sql, owned(&io, count)?);
+            Ok(())
+        })
+    }
+}
+
+/// The packed parameters, as values of their own.
+pub(crate) fn owned(io: &[u8], count: u32) -> Result<Vec<Value>> {
+    Ok(parameters(io, count as usize)?.iter().map(|cell| cell.to_value()).collect())
+}
+
+/// Stops queries on workers.
+#[napi]
+pub struct Cancel(CancelToken);
+
+#[napi]
+impl Cancel {
+    /// One that stops nothing yet.
+    #[napi(constructor, catch_unwind)]
+    #[expect(clippy::new_without_default, reason = "JavaScript constructs it")]
+    pub fn new() -> Self {
+        Self(CancelToken::new())
+    }
+
+    /// Stops the queries that it was given to.
+    #[napi(catch_unwind)]
+    pub fn cancel(&self) {
+        self.0.cancel();
+    }
+}
+
+/// A query on a worker.
+pub struct Query {
+    shared: Arc<Shared>,
+    sql: String,
+    params: Vec<Value>,
+    cancel: CancelToken,
+}
+
+impl Query {
+    fn run(&self, database: &Database) -> Result<Gathered> {
+        let options = QueryOptions { cancel: Some(self.cancel.clone()), ..QueryOptions::default() };
+        let _running = self.shared.running(&self.cancel);
+        let (mut gathered, begun) = (Gathered::default(), Instant::now());
+        gathered.columns = database.query_each_with(&self.sql, &self.params, &options, &mut |row| gathered.push(row))?;
+        gathered.elapsed = begun.elapsed();
+        Ok(gathered)
+    }
+}
+
+impl Task for Query {
+    type Output = Gathered;
+    type JsValue = Answer;
+
+    fn compute(&mut self) -> napi::Result<Gathered> {
+        let database = shielded(|| self.shared.database())?;
+        shielded_in(&database, || self.run(&database))
+    }
+
+    fn resolve(&mut self, _env: Env, gathered: Gathered) -> napi::Result<Answer> {
+        Ok(Answer::new(gathered))
+    }
+}

@@ -1,0 +1,75 @@
+// The addon's shape. What crosses is numbers of parameters, a buffer with packed cells, one string a chunk, and JSON.
+
+import addon from '#addon'
+
+/** A transaction, query or outcome is given as chunks: the string of the next one, its cells in the buffer. */
+export interface NativeAnswer {
+  next(io: Buffer): string | null
+  names(): string[]
+  elapsedMs(): number
+}
+
+export interface NativeStatement {
+  read(io: Buffer, count: number, withColumns: boolean): string | null
+  readLater(io: Buffer, count: number, cancel: NativeCancel | undefined): Promise<NativeAnswer>
+  write(io: Buffer, count: number): string | null
+  wait(io: Buffer, count: number): void
+}
+
+export interface NativeCancel {
+  cancel(): void
+}
+
+export interface NativeOutcomes {
+  take(at: number, io: Buffer): string | null
+}
+
+export interface NativeTransaction {
+  run(statement: NativeStatement, io: Buffer, count: number): string | null
+  runLater(statement: NativeStatement, io: Buffer, count: number): Promise<NativeAnswer>
+  savepoint(): number
+  release(number: number): void
+  rollBackTo(number: number): void
+  commit(): void
+  commitLater(): Promise<void>
+  rollBack(): void
+}
+
+export interface NativeMigration {
+  run(sql: string, io: Buffer, count: number): Promise<NativeAnswer>
+  finish(): Promise<void>
+  abandon(): void
+}
+
+export interface NativeFeed {
+  next(): Promise<string | null>
+  end(): void
+}
+
+export interface NativeStore {
+  path(): string
+  lsn(): number
+  rest(): NativeAnswer
+  flush(): Promise<NativeOutcomes>
+  tryBegin(): NativeTransaction | null
+  begin(): Promise<NativeTransaction>
+  follow(after: number | null, tables: string[], isFull: boolean): NativeFeed
+  describe(): string
+  checkShape(mode: string, sql: string): string
+  checkChange(mode: string, change: string): string
+  migrateFolder(path: string, options: string): Promise<string>
+  migrations(): string
+  migrationVersion(): number
+  beginMigration(version: number, isBack: boolean): Promise<NativeMigration | null>
+  stop(): void
+  close(): Promise<void>
+}
+
+interface Addon {
+  Store: { open(dir: string, ns: string, settings: string): NativeStore }
+  Statement: new (store: NativeStore, sql: string) => NativeStatement
+  Cancel: new () => NativeCancel
+  shapeOf(sql: string): string
+}
+
+export const { Store, Statement, Cancel, shapeOf } = addon as Addon
