@@ -181,9 +181,11 @@ export class Database implements Executor {
     if (statement.writes) return this.#write(statement, params, shape)
     if (statement.isSlow || signal !== undefined) return this.#readLater(statement, params, shape, signal)
     const cells = this.cells()
+    // First: it may take a larger buffer.
+    const count = cells.pack(params)
     let text: string | null
     try {
-      text = statement.native.read(cells.io, cells.pack(params), shape === OBJECTS)
+      text = statement.native.read(cells.io, count, shape === OBJECTS)
     } catch (thrown) {
       throw translated(thrown, sql)
     }
@@ -379,7 +381,8 @@ export class Database implements Executor {
     try {
       const value = body((sql) => {
         const cells = this.cells()
-        crossing(() => native.run(this.statement(sql).native, cells.io, cells.pack([])), sql)
+        const count = cells.pack([])
+        crossing(() => native.run(this.statement(sql).native, cells.io, count), sql)
       })
       crossing(() => native.commit())
       return value
@@ -396,10 +399,10 @@ export class Database implements Executor {
   }
 
   /** @internal Calls `handler` with each commit from now on, or after `options.from`, in order. */
-  follow(options: FollowOptions, handler: (commit: Commit) => Promise<void> | void, ended?: () => void): Subscription {
+  follow(options: FollowOptions, isWaitedFor: boolean, handler: (commit: Commit) => Promise<void> | void, ended?: () => void): Subscription {
     this.checkOpen()
     const feed = crossing(() => this.native.follow(options.from ?? null, [...(options.tables ?? [])], options.images === 'full'))
-    const subscription = new Subscription(this, feed, handler, () => {
+    const subscription = new Subscription(this, feed, handler, isWaitedFor, () => {
       this.#subscriptions.delete(subscription)
       ended?.()
     })

@@ -63,7 +63,14 @@ export class Subscription {
   #turn: Promise<void> = Promise.resolve()
 
   /** @internal */
-  constructor(database: Database, feed: NativeFeed, handler: (commit: Commit) => Promise<void> | void, ended: () => void) {
+  constructor(
+    database: Database,
+    feed: NativeFeed,
+    handler: (commit: Commit) => Promise<void> | void,
+    /** Whether a store that is closed waits until this has heard of everything. */
+    readonly isWaitedFor: boolean,
+    ended: () => void,
+  ) {
     this.#database = database
     this.#feed = feed
     this.#handler = handler
@@ -105,10 +112,12 @@ export class Subscription {
     this.#ended()
   }
 
-  /** Ends it when it has heard of everything that is committed now. */
+  /** Ends it because its store is closed. */
   async end(): Promise<void> {
-    this.wake()
-    await this.#turn
+    if (this.isWaitedFor) {
+      this.wake()
+      await this.#turn
+    }
     this.stop()
   }
 }
@@ -126,6 +135,8 @@ export async function* changes(database: Database, options: FollowOptions): Asyn
   let isEnded = false
   const subscription = database.follow(
     options,
+    // A loop may never come back for the next one.
+    false,
     (next) => {
       commit = next
       waiting?.()

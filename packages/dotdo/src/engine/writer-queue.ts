@@ -98,7 +98,8 @@ export class WriterQueue {
     const packed = writes.filter((write) => {
       try {
         const cells = this.#database.cells()
-        crossing(() => write.statement.native.wait(cells.io, cells.pack(write.params)))
+        const count = cells.pack(write.params)
+        crossing(() => write.statement.native.wait(cells.io, count))
         return true
       } catch (error) {
         write.reject(error)

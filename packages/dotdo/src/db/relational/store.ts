@@ -129,7 +129,7 @@ export class RelationalStore<TSchema extends Record<string, unknown> = Record<st
   onCDCEvent(handler: (event: UnifiedEvent) => Promise<void> | void, options: EventOptions = {}): () => void {
     if (typeof handler !== 'function') throw new RelationalStoreError('Invalid', 'onCDCEvent takes a function')
     const { onError = unhandled } = options
-    const subscription = this.$client.follow(options, async ({ events }) => {
+    const subscription = this.$client.follow(options, true, async ({ events }) => {
       for (const event of events) {
         try {
           await handler(event)
