@@ -29,7 +29,7 @@ pub(crate) enum State {
 
 /// What a statement gave.
 #[derive(Default)]
-pub struct Gathered {
+pub(crate) struct Gathered {
     chunks: VecDeque<Chunk>,
     pub(crate) columns: Vec<String>,
     changes: u64,

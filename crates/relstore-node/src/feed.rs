@@ -3,16 +3,15 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use napi::Env;
-use napi::bindgen_prelude::{AsyncTask, Task};
 use napi_derive::napi;
 use relstore_cdc::Follower;
 use relstore_model::event::{Images, Selection};
-use relstore_model::{Error, Lsn};
+use relstore_model::{Error, Lsn, Result};
 use serde_json::json;
 
 use crate::failure::shielded;
-use crate::store::{Store, lock};
+use crate::jobs::{Done, Lane};
+use crate::store::{Shared, Store, lock};
 
 /// The commits after a position. `None` once it has ended.
 type Open = Arc<Mutex<Option<Follower>>>;
@@ -20,6 +19,7 @@ type Open = Arc<Mutex<Option<Follower>>>;
 /// The commits of a store after a position, as events.
 #[napi]
 pub struct Feed {
+    shared: Arc<Shared>,
     open: Open,
 }
 
@@ -34,7 +34,8 @@ impl Store {
             let images = if is_full { Images::Full } else { Images::Changed };
             let after = after.map_or_else(|| database.high_water(), |after| Lsn::new(after as u64));
             let selection = Selection { images, tables, ops: Vec::new() };
-            Ok(Feed { open: Arc::new(Mutex::new(Some(Follower::new(database, self.shared.ns.clone(), after, selection)))) })
+            let shared = Arc::clone(&self.shared);
+            Ok(Feed { shared, open: Arc::new(Mutex::new(Some(Follower::new(database, self.shared.ns.clone(), after, selection)))) })
         })
     }
 }
@@ -43,8 +44,9 @@ impl Store {
 impl Feed {
     /// The next commit that is there, as JSON: its position and its events. It does not wait for one.
     #[napi(catch_unwind)]
-    pub fn next(&self) -> AsyncTask<Next> {
-        AsyncTask::new(Next(Arc::clone(&self.open)))
+    pub fn next(&self) -> napi::Result<u32> {
+        let open = Arc::clone(&self.open);
+        self.shared.start(Lane::Read, move |_| next(&open).map(Done::Text))
     }
 
     /// Ends it.
@@ -54,24 +56,10 @@ impl Feed {
     }
 }
 
-/// The next commit.
-pub struct Next(Open);
-
-impl Task for Next {
-    type Output = Option<String>;
-    type JsValue = Option<String>;
-
-    fn compute(&mut self) -> napi::Result<Option<String>> {
-        shielded(|| {
-            let mut open = lock(&self.0);
-            let Some(follower) = open.as_mut() else { return Ok(None) };
-            let Some(delivery) = follower.next(Duration::ZERO)? else { return Ok(None) };
-            let json = serde_json::to_string(&json!({"lsn": delivery.lsn.get(), "events": delivery.events}));
-            json.map(Some).map_err(|e| Error::internal("events are no JSON").with("lsn", delivery.lsn).with_source(e))
-        })
-    }
-
-    fn resolve(&mut self, _env: Env, next: Option<String>) -> napi::Result<Option<String>> {
-        Ok(next)
-    }
+fn next(open: &Open) -> Result<Option<String>> {
+    let mut open = lock(open);
+    let Some(follower) = open.as_mut() else { return Ok(None) };
+    let Some(delivery) = follower.next(Duration::ZERO)? else { return Ok(None) };
+    let json = serde_json::to_string(&json!({"lsn": delivery.lsn.get(), "events": delivery.events}));
+    json.map(Some).map_err(|e| Error::internal("events are no JSON").with("lsn", delivery.lsn).with_source(e))
 }

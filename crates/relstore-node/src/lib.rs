@@ -13,6 +13,7 @@ pub mod evolution;
 mod failure;
 pub mod feed;
 mod folder;
+mod jobs;
 pub mod migration;
 pub mod shape;
 pub mod statement;

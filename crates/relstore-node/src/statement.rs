@@ -4,15 +4,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use napi::bindgen_prelude::{AsyncTask, BufferSlice, Task};
+use napi::bindgen_prelude::BufferSlice;
 use napi::{Env, JsString};
 use napi_derive::napi;
 use relstore_engine::{Attempted, CancelToken, Database, QueryOptions};
 use relstore_model::{Result, Value};
 
-use crate::answer::{Answer, Gathered, State, refuse};
+use crate::answer::{Gathered, State, refuse};
 use crate::cells::parameters;
 use crate::failure::{shielded, shielded_in};
+use crate::jobs::{Done, Lane};
 use crate::store::{Shared, Store};
 
 /// Numbers of statements: the same number always comes with the same text.
@@ -44,11 +45,11 @@ impl Statement {
         count: u32,
         with_columns: bool,
     ) -> napi::Result<Option<JsString<'env>>> {
-        let database = shielded(|| self.shared.database())?;
+        let open = shielded(|| self.shared.open())?;
         let mut gathered = Gathered::default();
-        let attempted = shielded_in(&database, || {
+        let attempted = shielded_in(&open.database, || {
             let params = parameters(&io, count as usize)?;
-            database.attempt_query((self.id, &self.sql), &params, with_columns, &self.shared.watchdog, &mut |row| gathered.push(row))
+            open.database.attempt_query((self.id, &self.sql), &params, with_columns, &open.watchdog, &mut |row| gathered.push(row))
         })?;
         match attempted {
             Attempted::Done(outcome) => {
@@ -64,10 +65,11 @@ impl Statement {
 
     /// Runs a query on a worker. `cancel` stops it.
     #[napi(catch_unwind)]
-    pub fn read_later(&self, io: BufferSlice<'_>, count: u32, cancel: Option<&Cancel>) -> napi::Result<AsyncTask<Query>> {
+    pub fn read_later(&self, io: BufferSlice<'_>, count: u32, cancel: Option<&Cancel>) -> napi::Result<u32> {
         let params = shielded(|| owned(&io, count))?;
         let cancel = cancel.map_or_else(CancelToken::new, |c| c.0.clone());
-        Ok(AsyncTask::new(Query { shared: Arc::clone(&self.shared), sql: self.sql.clone(), params, cancel }))
+        let (shared, sql) = (Arc::clone(&self.shared), self.sql.clone());
+        self.shared.start(Lane::Read, move |database| query(&shared, database, &sql, &params, &cancel).map(Done::Answer))
     }
 
     /// Runs a writing statement on this thread, in a transaction of its own.
@@ -116,35 +118,11 @@ impl Cancel {
     }
 }
 
-/// A query on a worker.
-pub struct Query {
-    shared: Arc<Shared>,
-    sql: String,
-    params: Vec<Value>,
-    cancel: CancelToken,
-}
-
-impl Query {
-    fn run(&self, database: &Database) -> Result<Gathered> {
-        let options = QueryOptions { cancel: Some(self.cancel.clone()), ..QueryOptions::default() };
-        let _running = self.shared.running(&self.cancel);
-        let (mut gathered, begun) = (Gathered::default(), Instant::now());
-        gathered.columns = database.query_each_with(&self.sql, &self.params, &options, &mut |row| gathered.push(row))?;
-        gathered.elapsed = begun.elapsed();
-        Ok(gathered)
-    }
-}
-
-impl Task for Query {
-    type Output = Gathered;
-    type JsValue = Answer;
-
-    fn compute(&mut self) -> napi::Result<Gathered> {
-        let database = shielded(|| self.shared.database())?;
-        shielded_in(&database, || self.run(&database))
-    }
-
-    fn resolve(&mut self, _env: Env, gathered: Gathered) -> napi::Result<Answer> {
-        Ok(Answer::new(gathered))
-    }
+fn query(shared: &Shared, database: &Database, sql: &str, params: &[Value], cancel: &CancelToken) -> Result<Gathered> {
+    let options = QueryOptions { cancel: Some(cancel.clone()), ..QueryOptions::default() };
+    let _running = shared.running(cancel);
+    let (mut gathered, begun) = (Gathered::default(), Instant::now());
+    gathered.columns = database.query_each_with(sql, params, &options, &mut |row| gathered.push(row))?;
+    gathered.elapsed = begun.elapsed();
+    Ok(gathered)
 }

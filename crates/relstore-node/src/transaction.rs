@@ -3,14 +3,15 @@
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-use napi::bindgen_prelude::{AsyncTask, BufferSlice, Task};
+use napi::bindgen_prelude::BufferSlice;
 use napi::{Env, JsString};
 use napi_derive::napi;
-use relstore_engine::{Database, OwnedTransaction};
+use relstore_engine::OwnedTransaction;
 use relstore_model::{Error, ErrorKind, Result, Value};
 
-use crate::answer::{Answer, Gathered};
+use crate::answer::Gathered;
 use crate::failure::{shielded, shielded_in};
+use crate::jobs::{Done, Lane};
 use crate::statement::{Statement, owned};
 use crate::store::{Shared, Store, lock};
 
@@ -22,6 +23,12 @@ type Open = Arc<Mutex<Option<OwnedTransaction>>>;
 pub struct Transaction {
     shared: Arc<Shared>,
     open: Open,
+}
+
+impl Transaction {
+    pub(crate) fn new(shared: &Arc<Shared>, begun: OwnedTransaction) -> Self {
+        Self { shared: Arc::clone(shared), open: Arc::new(Mutex::new(Some(begun))) }
+    }
 }
 
 fn ended() -> Error {
@@ -47,13 +54,13 @@ impl Store {
     #[napi(catch_unwind)]
     pub fn try_begin(&self) -> napi::Result<Option<Transaction>> {
         let begun = shielded(|| self.shared.database()?.try_begin())?;
-        Ok(begun.map(|begun| Transaction { shared: Arc::clone(&self.shared), open: Arc::new(Mutex::new(Some(begun))) }))
+        Ok(begun.map(|begun| Transaction::new(&self.shared, begun)))
     }
 
     /// Begins a write transaction once nobody is writing.
     #[napi(catch_unwind)]
-    pub fn begin(&self) -> AsyncTask<Begin> {
-        AsyncTask::new(Begin(Arc::clone(&self.shared)))
+    pub fn begin(&self) -> napi::Result<u32> {
+        self.shared.start(Lane::Write, |database| database.begin().map(Done::Transaction))
     }
 }
 
@@ -77,10 +84,10 @@ impl Transaction {
 
     /// Runs a statement on a worker.
     #[napi(catch_unwind)]
-    pub fn run_later(&self, statement: &Statement, io: BufferSlice<'_>, count: u32) -> napi::Result<AsyncTask<Run>> {
+    pub fn run_later(&self, statement: &Statement, io: BufferSlice<'_>, count: u32) -> napi::Result<u32> {
         let params = shielded(|| owned(&io, count))?;
-        let database = shielded(|| self.shared.database())?;
-        Ok(AsyncTask::new(Run { database, open: Arc::clone(&self.open), sql: statement.sql.clone(), params }))
+        let (open, sql) = (Arc::clone(&self.open), statement.sql.clone());
+        self.shared.start(Lane::Write, move |_| run(&open, &sql, &params).map(Done::Answer))
     }
 
     /// Opens a savepoint and gives its number.
@@ -110,9 +117,9 @@ impl Transaction {
 
     /// Commits on a worker.
     #[napi(catch_unwind)]
-    pub fn commit_later(&self) -> napi::Result<AsyncTask<Commit>> {
-        let database = shielded(|| self.shared.database())?;
-        Ok(AsyncTask::new(Commit { database, open: Arc::clone(&self.open) }))
+    pub fn commit_later(&self) -> napi::Result<u32> {
+        let open = Arc::clone(&self.open);
+        self.shared.start(Lane::Write, move |_| commit(&open).map(|()| Done::Nothing))
     }
 
     /// Undoes all of it. It may have ended already.
@@ -128,60 +135,4 @@ impl Transaction {
 fn commit(open: &Open) -> Result<()> {
     let transaction = lock(open).take().ok_or_else(ended)?;
     transaction.commit().map(|_| ())
-}
-
-/// The begin of a transaction, on a worker that may wait.
-pub struct Begin(Arc<Shared>);
-
-impl Task for Begin {
-    type Output = OwnedTransaction;
-    type JsValue = Transaction;
-
-    fn compute(&mut self) -> napi::Result<OwnedTransaction> {
-        shielded(|| self.0.database()?.begin())
-    }
-
-    fn resolve(&mut self, _env: Env, begun: OwnedTransaction) -> napi::Result<Transaction> {
-        Ok(Transaction { shared: Arc::clone(&self.0), open: Arc::new(Mutex::new(Some(begun))) })
-    }
-}
-
-/// A statement of a transaction, on a worker.
-pub struct Run {
-    database: Arc<Database>,
-    open: Open,
-    sql: String,
-    params: Vec<Value>,
-}
-
-impl Task for Run {
-    type Output = Gathered;
-    type JsValue = Answer;
-
-    fn compute(&mut self) -> napi::Result<Gathered> {
-        shielded_in(&self.database, || run(&self.open, &self.sql, &self.params))
-    }
-
-    fn resolve(&mut self, _env: Env, gathered: Gathered) -> napi::Result<Answer> {
-        Ok(Answer::new(gathered))
-    }
-}
-
-/// The commit of a transaction, on a worker.
-pub struct Commit {
-    database: Arc<Database>,
-    open: Open,
-}
-
-impl Task for Commit {
-    type Output = ();
-    type JsValue = ();
-
-    fn compute(&mut self) -> napi::Result<()> {
-        shielded_in(&self.database, || commit(&self.open))
-    }
-
-    fn resolve(&mut self, _env: Env, (): ()) -> napi::Result<()> {
-        Ok(())
-    }
 }

@@ -2,6 +2,9 @@
 
 import addon from '#addon'
 
+/** The number of what a worker does; its result is taken when the store tells that it is there. */
+export type Job = number
+
 /** A transaction, query or outcome is given as chunks: the string of the next one, its cells in the buffer. */
 export interface NativeAnswer {
   next(io: Buffer): string | null
@@ -11,7 +14,7 @@ export interface NativeAnswer {
 
 export interface NativeStatement {
   read(io: Buffer, count: number, withColumns: boolean): string | null
-  readLater(io: Buffer, count: number, cancel: NativeCancel | undefined): Promise<NativeAnswer>
+  readLater(io: Buffer, count: number, cancel: NativeCancel | undefined): Job
   write(io: Buffer, count: number): string | null
   wait(io: Buffer, count: number): void
 }
@@ -26,23 +29,23 @@ export interface NativeOutcomes {
 
 export interface NativeTransaction {
   run(statement: NativeStatement, io: Buffer, count: number): string | null
-  runLater(statement: NativeStatement, io: Buffer, count: number): Promise<NativeAnswer>
+  runLater(statement: NativeStatement, io: Buffer, count: number): Job
   savepoint(): number
   release(number: number): void
   rollBackTo(number: number): void
   commit(): void
-  commitLater(): Promise<void>
+  commitLater(): Job
   rollBack(): void
 }
 
 export interface NativeMigration {
-  run(sql: string, io: Buffer, count: number): Promise<NativeAnswer>
-  finish(): Promise<void>
+  run(sql: string, io: Buffer, count: number): Job
+  finish(): Job
   abandon(): void
 }
 
 export interface NativeFeed {
-  next(): Promise<string | null>
+  next(): Job
   end(): void
 }
 
@@ -50,23 +53,32 @@ export interface NativeStore {
   path(): string
   lsn(): number
   rest(): NativeAnswer
-  flush(): Promise<NativeOutcomes>
+  flush(): Job
   tryBegin(): NativeTransaction | null
-  begin(): Promise<NativeTransaction>
+  begin(): Job
   follow(after: number | null, tables: string[], isFull: boolean): NativeFeed
   describe(): string
   checkShape(mode: string, sql: string): string
   checkChange(mode: string, change: string): string
-  migrateFolder(path: string, options: string): Promise<string>
+  migrateFolder(path: string, options: string): Job
   migrations(): string
   migrationVersion(): number
-  beginMigration(version: number, isBack: boolean): Promise<NativeMigration | null>
+  beginMigration(version: number, isBack: boolean): Job
   stop(): void
-  close(): Promise<void>
+  close(): Job
+  end(): void
+  exit(): void
+  news(): Job[]
+  takeNothing(job: Job): void
+  takeText(job: Job): string | null
+  takeAnswer(job: Job): NativeAnswer
+  takeOutcomes(job: Job): NativeOutcomes
+  takeTransaction(job: Job): NativeTransaction
+  takeMigration(job: Job): NativeMigration | null
 }
 
 interface Addon {
-  Store: { open(dir: string, ns: string, settings: string): NativeStore }
+  Store: { open(dir: string, ns: string, settings: string, tell: () => void): NativeStore }
   Statement: new (store: NativeStore, sql: string) => NativeStatement
   Cancel: new () => NativeCancel
   shapeOf(sql: string): string

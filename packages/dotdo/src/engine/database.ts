@@ -4,16 +4,17 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import { setImmediate as immediate } from 'node:timers/promises'
 
 import { Cancel, Statement as NativeStatementClass, Store } from './addon.js'
-import type { NativeAnswer, NativeMigration, NativeStatement, NativeStore } from './addon.js'
+import type { Job, NativeAnswer, NativeMigration, NativeStatement, NativeStore } from './addon.js'
 import { Cells, GIVEN, LATE, TOO_SMALL, WRITES, objects } from './cells.js'
 import type { Decoder } from './cells.js'
-import { RelationalStoreError, crossed, crossing, translated } from './error.js'
+import { RelationalStoreError, crossing, translated } from './error.js'
 import { Subscription } from './feed.js'
 import type { Commit, FollowOptions } from './feed.js'
 import { parseShape } from './shape.js'
 import type { Shape } from './shape.js'
 import { Transaction } from './transaction.js'
 import type { Root } from './transaction.js'
+import { Workers } from './workers.js'
 import { WriterQueue } from './writer-queue.js'
 
 /** How a store is opened. */
@@ -102,6 +103,14 @@ export class Statement {
 /** The transaction, if any, whose callback is running. */
 const inside = new AsyncLocalStorage<Transaction>()
 
+/** The stores that are open in this thread. */
+const opened = new Set<Database>()
+
+// A process that ends waits for nobody.
+process.on('exit', () => {
+  for (const database of opened) database.native.exit()
+})
+
 /** An open store. `RelationalStore` puts Drizzle on it. */
 export class Database implements Executor {
   /** The folder that it was opened in, as it was given. */
@@ -110,14 +119,14 @@ export class Database implements Executor {
   readonly ns: string
   /** @internal */
   readonly native: NativeStore
+  /** @internal */
+  readonly workers = new Workers()
   readonly #isFull: boolean
   readonly #transactionTimeoutMs: number
   readonly #statements = new Map<string, Statement>()
   readonly #queue: WriterQueue
   readonly #subscriptions = new Set<Subscription>()
   readonly #open = new Set<Root>()
-  /** What runs on workers. */
-  readonly #running = new Set<Promise<unknown>>()
   #cells = new Cells()
   #isOpen = true
   #closing: Promise<void> | undefined
@@ -129,7 +138,9 @@ export class Database implements Executor {
     this.ns = ns
     this.#isFull = durability === 'full'
     this.#transactionTimeoutMs = transactionTimeoutMs
-    this.native = crossing(() => Store.open(dir, ns, JSON.stringify({ durability, cacheKib })))
+    this.native = crossing(() => Store.open(dir, ns, JSON.stringify({ durability, cacheKib }), this.workers.tell))
+    this.workers.native = this.native
+    opened.add(this)
     this.#queue = new WriterQueue(this)
   }
 
@@ -215,7 +226,7 @@ export class Database implements Executor {
     const stop = () => cancel?.cancel()
     signal?.addEventListener('abort', stop, { once: true })
     try {
-      const answer = await this.running(crossing(() => statement.native.readLater(cells.io, count, cancel)))
+      const answer = await this.later(() => statement.native.readLater(cells.io, count, cancel), statement.sql)
       statement.tookOnWorker(answer.elapsedMs())
       return await this.gatherLater(answer, shape)
     } catch (thrown) {
@@ -306,11 +317,9 @@ export class Database implements Executor {
     if (cells === this.#cells && cells.io.length > CELLS_KEPT_BYTES) this.#cells = new Cells()
   }
 
-  /** @internal Remembers what runs on a worker until it is done. */
-  running<T>(promise: Promise<T>): Promise<T> {
-    const done: Promise<unknown> = promise.then(noop, noop).then(() => this.#running.delete(done))
-    this.#running.add(done)
-    return promise
+  /** @internal What a statement gives that a worker runs. */
+  later(start: () => Job, sql?: string): Promise<NativeAnswer> {
+    return this.workers.do(start, (job) => this.native.takeAnswer(job), sql)
   }
 
   /** @internal Something was committed. */
@@ -344,7 +353,7 @@ export class Database implements Executor {
     let root: Root | undefined
     try {
       this.checkOpen()
-      const native = crossing(() => this.native.tryBegin()) ?? (await crossed(this.running(this.native.begin())))
+      const native = crossing(() => this.native.tryBegin()) ?? (await this.workers.do(() => this.native.begin(), (job) => this.native.takeTransaction(job)))
       root = { database: this, native, tail: undefined, statements: 0, isOpen: true }
       this.#open.add(root)
       return await Transaction.run(root, body, this.#transactionTimeoutMs, this.#isFull)
@@ -426,9 +435,15 @@ export class Database implements Executor {
     await this.#queue.drained()
     await Promise.all([...this.#subscriptions].map((subscription) => subscription.end()))
     this.native.stop()
-    while (this.#running.size > 0) await Promise.all(this.#running)
+    await this.workers.idle()
     this.#statements.clear()
-    await crossed(this.native.close())
+    try {
+      await this.workers.do(() => this.native.close(), (job) => this.native.takeNothing(job))
+    } finally {
+      this.workers.end()
+      this.native.end()
+      opened.delete(this)
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -457,7 +472,7 @@ export class MigrationExecutor implements Executor {
     const answered = this.#tail.then(async () => {
       const cells = this.database.cells()
       const count = cells.pack(params)
-      const answer = await crossed(this.database.running(crossing(() => this.native.run(sql, cells.io, count), sql)), sql)
+      const answer = await this.database.later(() => this.native.run(sql, cells.io, count), sql)
       return this.database.gatherLater(answer, shape)
     })
     this.#tail = answered.then(noop, noop)

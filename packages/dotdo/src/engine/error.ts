@@ -114,12 +114,3 @@ export function crossing<T>(call: () => T, sql?: string): T {
     throw translated(thrown, sql)
   }
 }
-
-/** Waits for the addon. */
-export async function crossed<T>(promise: Promise<T>, sql?: string): Promise<T> {
-  try {
-    return await promise
-  } catch (thrown) {
-    throw translated(thrown, sql)
-  }
-}

@@ -2,7 +2,6 @@
 
 import type { NativeFeed } from './addon.js'
 import type { Database } from './database.js'
-import { crossed } from './error.js'
 
 /** The event that a mutation emits. */
 export interface UnifiedEvent {
@@ -90,7 +89,8 @@ export class Subscription {
       while (this.#isToLookAgain && !this.#isEnded) {
         this.#isToLookAgain = false
         for (;;) {
-          const next = await crossed(this.#database.running(this.#feed.next()))
+          const { native, workers } = this.#database
+          const next = await workers.do(() => this.#feed.next(), (job) => native.takeText(job))
           if (next === null || this.#isEnded) break
           await this.#handler(JSON.parse(next) as Commit)
         }

@@ -3,7 +3,7 @@
 import type { NativeTransaction } from './addon.js'
 import { Database, noop } from './database.js'
 import type { Answered, Executor, RowShape, Statement } from './database.js'
-import { RelationalStoreError, crossed, crossing, translated } from './error.js'
+import { RelationalStoreError, crossing, translated } from './error.js'
 
 /** What a transaction and those nested in it share. */
 export interface Root {
@@ -55,7 +55,8 @@ export class Transaction implements Executor {
       const value = await Promise.race([Database.inside.run(transaction, async () => body(transaction)), ended])
       await transaction.#settled()
       root.isOpen = false
-      if (isFull || root.statements > COMMIT_HERE_MAX) await crossed(root.database.running(root.native.commitLater()))
+      const { native, workers } = root.database
+      if (isFull || root.statements > COMMIT_HERE_MAX) await workers.do(() => root.native.commitLater(), (job) => native.takeNothing(job))
       else crossing(() => root.native.commit())
       root.database.committed()
       return value
@@ -106,7 +107,7 @@ export class Transaction implements Executor {
       const cells = this.database.cells()
       const count = cells.pack(params)
       const { native } = this.root
-      const answer = await crossed(this.database.running(crossing(() => native.runLater(statement.native, cells.io, count), statement.sql)), statement.sql)
+      const answer = await this.database.later(() => native.runLater(statement.native, cells.io, count), statement.sql)
       statement.tookOnWorker(answer.elapsedMs())
       return this.database.gatherLater(answer, shape)
     }

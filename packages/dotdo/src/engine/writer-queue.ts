@@ -109,7 +109,8 @@ export class WriterQueue {
     if (packed.length === 0) return
     try {
       const begun = performance.now()
-      const outcomes = await this.#database.running(this.#database.native.flush())
+      const { native, workers } = this.#database
+      const outcomes = await workers.do(() => native.flush(), (job) => native.takeOutcomes(job))
       const each = (performance.now() - begun) / packed.length
       for (const [at, write] of packed.entries()) {
         const cells = this.#database.cells()

@@ -1,7 +1,7 @@
 // Folders of migrations, as drizzle-kit makes them.
 
 import type { Database } from '../../engine/database.js'
-import { RelationalStoreError, crossed } from '../../engine/error.js'
+import { RelationalStoreError } from '../../engine/error.js'
 import { databaseOf } from './evolution.js'
 import { applied } from './migration.js'
 import type { AppliedMigration } from './migration.js'
@@ -31,7 +31,9 @@ export async function migrate(db: Database | RelationalStore<any>, options: Migr
     throw new RelationalStoreError('Invalid', 'migrate takes the path of a folder', { hint: "migrate(db, { migrationsFolder: './migrations' })" })
   }
   return database.exclusively(async () => {
-    const report = await crossed(database.running(database.native.migrateFolder(migrationsFolder, JSON.stringify({ allowDestructive, allowLate }))))
-    return (JSON.parse(report) as { applied: Parameters<typeof applied>[0][] }).applied.map(applied)
+    const { native, workers } = database
+    const chosen = JSON.stringify({ allowDestructive, allowLate })
+    const report = await workers.do(() => native.migrateFolder(migrationsFolder, chosen), (job) => native.takeText(job))
+    return (JSON.parse(report!) as { applied: Parameters<typeof applied>[0][] }).applied.map(applied)
   })
 }

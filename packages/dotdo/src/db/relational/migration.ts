@@ -2,7 +2,7 @@
 
 import { MigrationExecutor } from '../../engine/database.js'
 import type { Database } from '../../engine/database.js'
-import { crossed, crossing } from '../../engine/error.js'
+import { crossing } from '../../engine/error.js'
 
 /** A migration that is in force. */
 export interface AppliedMigration {
@@ -41,13 +41,14 @@ export async function runMigration(
   body: (executor: MigrationExecutor) => Promise<void>,
 ): Promise<void> {
   await database.exclusively(async () => {
-    const native = await crossed(database.running(database.native.beginMigration(version, isBack)))
+    const { native: store, workers } = database
+    const native = await workers.do(() => store.beginMigration(version, isBack), (job) => store.takeMigration(job))
     if (native === null) return
     const executor = new MigrationExecutor(database, native)
     try {
       await body(executor)
       await executor.settled()
-      await crossed(database.running(native.finish()))
+      await workers.do(() => native.finish(), (job) => store.takeNothing(job))
     } finally {
       await executor.settled()
       native.abandon()
