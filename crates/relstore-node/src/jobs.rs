@@ -4,7 +4,6 @@
 //! hold it up for ever. These are stopped and waited for when their thread ends ([`Jobs::end`]).
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::mpsc::Sender;
 use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
 use std::thread::JoinHandle;
 
@@ -15,7 +14,7 @@ use relstore_model::{Error, ErrorKind, Result};
 
 use crate::answer::Gathered;
 use crate::failure::caught;
-use crate::migration::{Request, Requests};
+use crate::migration::{OpenMigration, Requests};
 use crate::store::lock;
 
 /// What a job came to.
@@ -48,7 +47,7 @@ pub(crate) struct Jobs {
     done: Mutex<Finished>,
     tell: Mutex<Option<Tell>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
-    migrations: Mutex<Vec<Weak<Mutex<Option<Sender<Request>>>>>>,
+    migrations: Mutex<Vec<Weak<OpenMigration>>>,
 }
 
 #[derive(Default)]

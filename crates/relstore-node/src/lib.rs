@@ -5,6 +5,8 @@
 //! crosses the boundary ([`failure::shielded`]), and every error crosses it as JSON with its kind. What is deliberately not here: Drizzle, the
 //! mapping of rows, promises' order, and every other tier: the addon stands on the engine and on what follows its log, so that it stays small.
 
+#![expect(clippy::missing_errors_doc, reason = "JavaScript alone calls what is public: it throws what the engine's function gives")]
+
 pub mod answer;
 mod cells;
 mod clock;

@@ -87,7 +87,8 @@ pub(crate) enum Request {
 }
 
 /// Where requests go; `None` once it has ended. Dropped without an end, the migration leaves no trace.
-pub(crate) type Requests = Arc<Mutex<Option<Sender<Request>>>>;
+pub(crate) type OpenMigration = Mutex<Option<Sender<Request>>>;
+pub(crate) type Requests = Arc<OpenMigration>;
 
 /// An open migration of the program's own.
 #[napi]

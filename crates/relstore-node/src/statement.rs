@@ -106,7 +106,6 @@ pub struct Cancel(CancelToken);
 impl Cancel {
     /// One that stops nothing yet.
     #[napi(constructor, catch_unwind)]
-    #[expect(clippy::new_without_default, reason = "JavaScript constructs it")]
     pub fn new() -> Self {
         Self(CancelToken::new())
     }

@@ -10,6 +10,8 @@ import { fileURLToPath } from 'node:url'
 const here = fileURLToPath(new URL('..', import.meta.url))
 const work = join(here, '.test')
 const drizzles = { '0.30': 'drizzle-orm-0-30', '0.45': 'drizzle-orm', '1.0': 'drizzle-orm-1' }
+/** What is tested beside the suite. */
+const more = { '0.45': ['test/page', 'test/types'], '1.0': ['test/types-v1'] }
 const chosen = process.argv.slice(2)
 const versions = chosen.length > 0 ? chosen : Object.keys(drizzles)
 
@@ -29,8 +31,9 @@ for (const version of versions) {
   cpSync(join(here, 'test'), join(project, 'test'), { recursive: true })
   writeFileSync(join(project, 'package.json'), JSON.stringify({ private: true, type: 'module' }))
   const { version: exact } = JSON.parse(readFileSync(join(modules, 'drizzle-orm', 'package.json')))
-  const folders = ['test/suite', ...(version === '0.45' ? ['test/page', 'test/types'] : [])]
-  const files = folders.flatMap((folder) => readdirSync(join(project, folder)).filter((name) => name.endsWith('.test.mjs')).map((name) => join(folder, name)))
+  const folders = ['test/suite', ...(more[version] ?? [])]
+  const only = process.env.DOTDO_TEST
+  const files = folders.flatMap((folder) => readdirSync(join(project, folder)).filter((name) => name.endsWith(".test.mjs") && (only === undefined || join(folder, name).includes(only))).map((name) => join(folder, name)))
   console.log(`\n== drizzle-orm ${exact}: ${files.length} files`)
   const env = { ...process.env, TSC: join(here, 'node_modules', 'typescript', 'bin', 'tsc') }
   const { status } = spawnSync(process.execPath, ['--test', '--test-reporter=spec', '--expose-gc', ...files], { cwd: project, stdio: 'inherit', env })

@@ -7,7 +7,7 @@ import type { Answered, Executor, RowShape } from '../engine/database.js'
 import { RelationalStoreError } from '../engine/error.js'
 
 /** What a program may say of how Drizzle is used. */
-export interface DrizzleConfig {
+export interface DrizzleConfig<TRelations = unknown> {
   /** `true` prints each statement. */
   logger?: boolean | Logger
   /** Drizzle's query cache, from 0.44 on. */
@@ -15,7 +15,7 @@ export interface DrizzleConfig {
   /** How the names of columns are made of those in the program, from 0.34 to 0.45. */
   casing?: 'snake_case' | 'camelCase'
   /** What `defineRelations` gave, from 1.0 on. */
-  relations?: unknown
+  relations?: TRelations
 }
 
 /** What both generations need to know of each statement. */

@@ -63,7 +63,7 @@ export class SchemaEvolution {
   readonly #dialect: Dialect | undefined
   readonly mode: CompatibilityMode
 
-  constructor(db: Database | RelationalStore<any>, options: SchemaEvolutionOptions = {}) {
+  constructor(db: Database | RelationalStore<any, any>, options: SchemaEvolutionOptions = {}) {
     this.#database = databaseOf(db)
     this.#dialect = db instanceof RelationalStore ? (db as unknown as { dialect: Dialect }).dialect : undefined
     this.mode = options.mode ?? 'BACKWARD'

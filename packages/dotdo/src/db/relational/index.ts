@@ -6,6 +6,7 @@ export { RelationalStoreError } from '../../engine/error.js'
 export type { ErrorKind } from '../../engine/error.js'
 export type { Commit, FollowOptions, UnifiedEvent } from '../../engine/feed.js'
 export type { DrizzleConfig } from '../../drizzle/generation.js'
+export type { MigrationDatabase } from '../../drizzle/types.js'
 export { RelationalStore } from './store.js'
 export type {
   ColumnInfo,
@@ -13,8 +14,8 @@ export type {
   EventErrorHandler,
   EventOptions,
   InlineMigration,
-  MigrationDatabase,
   ReferenceInfo,
+  RelationalStoreConstructor,
 } from './store.js'
 export { SchemaEvolution } from './evolution.js'
 export type { CompatibilityFinding, CompatibilityMode, CompatibilityReport, SchemaChange, SchemaEvolutionOptions } from './evolution.js'

@@ -24,7 +24,7 @@ export interface MigrateOptions {
  * Applies what of a folder is not applied, in order, each migration wholly or not at all, with foreign keys off while a table is rebuilt. What
  * Drizzle's own migrator had applied is taken for applied. Gives the migrations that it applied.
  */
-export async function migrate(db: Database | RelationalStore<any>, options: MigrateOptions): Promise<AppliedMigration[]> {
+export async function migrate(db: Database | RelationalStore<any, any>, options: MigrateOptions): Promise<AppliedMigration[]> {
   const database = databaseOf(db)
   const { migrationsFolder, allowDestructive = false, allowLate = false } = options ?? {}
   if (typeof migrationsFolder !== 'string') {

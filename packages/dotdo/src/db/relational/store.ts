@@ -1,8 +1,7 @@
 // The store: Drizzle on a database, its events, its shape and its migrations.
 
-import { Table, getTableName, is, sql } from 'drizzle-orm'
+import { Table, entityKind, getTableName, is, sql } from 'drizzle-orm'
 import type { SQLWrapper } from 'drizzle-orm'
-import type { BaseSQLiteDatabase } from 'drizzle-orm/sqlite-core'
 
 import { Database, OBJECTS } from '../../engine/database.js'
 import type { RunResult } from '../../engine/database.js'
@@ -15,6 +14,7 @@ import type { Dialect } from '../../drizzle/ddl.js'
 import { isV1 } from '../../drizzle/generation.js'
 import type { DrizzleConfig } from '../../drizzle/generation.js'
 import { ensureTables, statements } from '../../drizzle/tables.js'
+import type { DrizzleOf, MigrationDatabase } from '../../drizzle/types.js'
 import { v0 } from '../../drizzle/v0.js'
 import { v1 } from '../../drizzle/v1.js'
 import { checkVersion } from '../../drizzle/version.js'
@@ -22,10 +22,7 @@ import { appliedMigrations, runMigration } from './migration.js'
 import type { AppliedMigration } from './migration.js'
 
 const generation = isV1 ? v1() : v0()
-const Base = generation.Base as typeof BaseSQLiteDatabase
-
-/** Drizzle inside a migration. */
-export type MigrationDatabase = BaseSQLiteDatabase<'async', RunResult, Record<string, unknown>>
+const Base = generation.Base as new (...args: unknown[]) => object
 
 /** A migration of the program's own. */
 export interface InlineMigration {
@@ -71,8 +68,9 @@ export interface EventOptions extends FollowOptions {
   onError?: EventErrorHandler
 }
 
-/** A typed store: all of Drizzle, on one database. */
-export class RelationalStore<TSchema extends Record<string, unknown> = Record<string, never>> extends Base<'async', RunResult, TSchema> {
+/** What a store has beside what Drizzle has. */
+class Store<TSchema extends Record<string, unknown>> extends Base {
+  static readonly [entityKind]: string = 'RelationalStore'
   /** The tables that it was made with. */
   readonly schema: TSchema
   /** The database below. */
@@ -94,14 +92,14 @@ export class RelationalStore<TSchema extends Record<string, unknown> = Record<st
     db.checkOpen()
     const logger = config.logger === true ? consoleLogger : config.logger === false ? undefined : config.logger
     const connected = generation.connect(db, schema, config, { logger, cache: config.cache })
-    // @ts-expect-error Each generation of Drizzle has its own parameters.
     super(...connected)
     this.schema = schema
     this.$client = db
     const { dialect } = this as unknown as { dialect: Dialect }
     ensureTables(db, statements(schema, dialect))
-    const cache = config.cache as { onMutate: RelationalStore['$cache']['invalidate'] } | undefined
-    if (cache !== undefined) this.$cache.invalidate = (params) => cache.onMutate(params)
+    const cache = config.cache as { onMutate: (params: unknown) => unknown } | undefined
+    const { $cache } = this as unknown as { $cache: { invalidate: (params: unknown) => unknown } | undefined }
+    if (cache !== undefined && $cache !== undefined) $cache.invalidate = (params) => cache.onMutate(params)
   }
 
   /** Runs any statement and gives its rows as objects. */
@@ -234,6 +232,26 @@ export class RelationalStore<TSchema extends Record<string, unknown> = Record<st
     if (typeof migration.up !== 'function') throw new RelationalStoreError('Invalid', 'a migration has a function up')
   }
 }
+
+/** A typed store: all of Drizzle, on one database. `TRelations` is what `defineRelations` of Drizzle 1.0 gave. */
+export type RelationalStore<TSchema extends Record<string, unknown> = Record<string, never>, TRelations = {}> = DrizzleOf<TSchema, TRelations> &
+  Pick<Store<TSchema>, keyof Store<TSchema>>
+
+/** How a store is made. */
+export interface RelationalStoreConstructor {
+  /**
+   * Drizzle on `db`. Tables of `schema` that the database lacks are made; those that are there must be as the schema has them, but may have
+   * columns more.
+   */
+  new <TSchema extends Record<string, unknown>, TRelations = {}>(
+    db: Database,
+    schema: TSchema,
+    config?: DrizzleConfig<TRelations>,
+  ): RelationalStore<TSchema, TRelations>
+  readonly prototype: RelationalStore<any, any>
+}
+
+export const RelationalStore = Store as unknown as RelationalStoreConstructor
 
 const consoleLogger = {
   logQuery(text: string, params: unknown[]): void {
