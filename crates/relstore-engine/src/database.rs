@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, TryLockError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use relstore_model::{Clock, Commit, Error, ErrorKind, Lsn, Result, Schema, TxId, Value, ValueRef, identifier};
 
@@ -19,6 +19,7 @@ use crate::sql::surely_writes;
 use crate::sqlite::{Connection, Parameters};
 use crate::transaction::Transaction;
 use crate::writer::{Committed, Outcome, Writer};
+use crate::writer_place::{WriterGuard, WriterPlace};
 use crate::{catalog, log};
 
 /// One store's hot database. Share it by reference or in an `Arc`: writers wait for each other, readers for nobody.
@@ -28,7 +29,7 @@ pub struct Database {
     // Closed before the writer: the last connection to close copies the WAL into the file, and one that cannot write cannot.
     #[expect(clippy::vec_box, reason = "one is taken out and put back at every query: a pointer, not the whole reader")]
     readers: Mutex<Vec<Box<Reader>>>,
-    writer: Option<Mutex<Writer>>,
+    writer: Option<WriterPlace>,
     tier: Arc<Tier>,
     schema: RwLock<Arc<Schema>>,
     high_water: AtomicU64,
@@ -85,7 +86,7 @@ impl Database {
         Self {
             path: path.to_owned(),
             settings,
-            writer: writer.map(Mutex::new),
+            writer: writer.map(WriterPlace::new),
             readers: Mutex::new(Vec::new()),
             tier,
             schema: RwLock::new(schema),
@@ -358,15 +359,14 @@ impl Database {
         self.writer.is_some()
     }
 
-    pub(crate) fn writer_mutex(&self) -> Result<&Mutex<Writer>> {
+    pub(crate) fn writer_place(&self) -> Result<&WriterPlace> {
         self.writer.as_ref().ok_or_else(|| {
             Error::unavailable("the store is open for reading alone").with("path", self.path.display()).with_hint("open it for writing")
         })
     }
 
-    pub(crate) fn lock_writer(&self) -> Result<MutexGuard<'_, Writer>> {
-        // A panic in a transaction's body has rolled back on its way out: the writer is whole.
-        Ok(self.writer_mutex()?.lock().unwrap_or_else(PoisonError::into_inner))
+    pub(crate) fn lock_writer(&self) -> Result<WriterGuard<'_>> {
+        self.writer_place().map(WriterPlace::lock)
     }
 
     /// The disk under the WAL, if this handle writes.
@@ -379,12 +379,8 @@ impl Database {
     }
 
     /// The writer, if this handle writes and nobody has it just now.
-    pub(crate) fn try_lock_writer(&self) -> Option<MutexGuard<'_, Writer>> {
-        match self.writer.as_ref()?.try_lock() {
-            Ok(writer) => Some(writer),
-            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
-            Err(TryLockError::WouldBlock) => None,
-        }
+    pub(crate) fn try_lock_writer(&self) -> Option<WriterGuard<'_>> {
+        self.writer.as_ref()?.try_lock()
     }
 
     /// What is cold, and where it is read from.

@@ -21,6 +21,7 @@ use crate::settings::Durability;
 use crate::sql::surely_writes;
 use crate::sqlite::raw::breaks_deferred_keys;
 use crate::writer::{Committed, Outcome, Writer};
+use crate::writer_place::WriterGuard;
 
 /// The statements that wait for the writer.
 #[derive(Default)]
@@ -86,7 +87,7 @@ impl Database {
 
     /// Runs one writing statement in a transaction of its own, together with others where many come at once.
     pub(crate) fn execute_writing(&self, sql: &str, params: &[Value]) -> Result<Outcome> {
-        self.writer_mutex()?;
+        self.writer_place()?;
         let disk = self.disk().filter(|_| self.settings().durability != Durability::Normal);
         let is_quiet = disk.is_none_or(|disk| !disk.is_syncing() && self.queue().lock().last_count <= 1);
         if is_quiet && let Some(writer) = self.try_lock_writer() {
@@ -111,6 +112,33 @@ impl Database {
         batch.wait(place)
     }
 
+    /// Runs statements as [`Database::execute`] does, each in a transaction of its own with its own outcome, in order, and where they write they
+    /// share a commit and a sync. For a caller that has many at once; the outcomes are in the order of the statements.
+    #[must_use]
+    pub fn execute_together(&self, statements: Vec<(String, Vec<Value>)>) -> Vec<Result<Outcome>> {
+        let writer = match self.lock_writer() {
+            Ok(writer) => writer,
+            Err(e) => return statements.iter().map(|_| Err(e.duplicate())).collect(),
+        };
+        let jobs: Vec<Job> = statements.into_iter().map(|(sql, params)| Job { sql, params }).collect();
+        let (outcomes, last) = run_together(&writer, &jobs);
+        self.told(writer, outcomes, last)
+    }
+
+    /// Makes the group's commit known and gives up the writer; the outcomes as their callers are to be told them.
+    fn told(&self, writer: WriterGuard<'_>, outcomes: Vec<Result<Outcome>>, last: Option<Committed>) -> Vec<Result<Outcome>> {
+        if let Some(committed) = &last {
+            self.announce(committed);
+        }
+        drop(writer);
+        let safe = last.map_or(Ok(()), |committed| self.acknowledge(&committed));
+        let told = outcomes.into_iter().map(|outcome| match (&safe, outcome) {
+            (Err(e), Ok(_)) => Err(e.duplicate()),
+            (_, outcome) => outcome.map_err(|e| explained(e, &self.schema())),
+        });
+        told.collect()
+    }
+
     /// Waits for the writer, runs what has gathered meanwhile, and tells the callers.
     fn lead(&self) {
         let writer = self.lock_writer();
@@ -123,16 +151,7 @@ impl Database {
         let mut group = Group { batch, outcomes: Vec::new() };
         let Ok(writer) = writer else { return };
         let (outcomes, last) = run_together(&writer, &jobs);
-        if let Some(committed) = &last {
-            self.announce(committed);
-        }
-        drop(writer);
-        let safe = last.map_or(Ok(()), |committed| self.acknowledge(&committed));
-        let told = outcomes.into_iter().map(|outcome| match (&safe, outcome) {
-            (Err(e), Ok(_)) => Err(e.duplicate()),
-            (_, outcome) => outcome.map_err(|e| explained(e, &self.schema())),
-        });
-        group.outcomes = told.map(Some).collect();
+        group.outcomes = self.told(writer, outcomes, last).into_iter().map(Some).collect();
     }
 }
 

@@ -1,7 +1,7 @@
 //! One migration as it runs: a transaction of its own, in which foreign keys do not act and tables can be rebuilt.
 
 use std::cell::{Cell, RefCell};
-use std::sync::{Arc, MutexGuard};
+use std::sync::Arc;
 
 use relstore_model::identifier::quote;
 use relstore_model::{Error, ErrorKind, Lsn, Result, Schema, Timestamp, Value};
@@ -18,6 +18,7 @@ use super::{drizzle, foreign_keys, history};
 use crate::database::{Database, explained};
 use crate::reader::{Rows, collect};
 use crate::writer::{Outcome, Writer};
+use crate::writer_place::WriterGuard;
 
 /// What one statement of a migration did.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,7 +87,7 @@ impl Rules {
 pub struct MigrationTransaction<'db> {
     database: &'db Database,
     /// `None` once it has ended.
-    writer: Option<MutexGuard<'db, Writer>>,
+    writer: Option<WriterGuard<'db>>,
     start: Arc<Schema>,
     lsn_before: Lsn,
     rules: Rules,

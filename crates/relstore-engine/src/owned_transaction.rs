@@ -1,0 +1,148 @@
+//! A write transaction that its caller owns: for programs whose statements come one by one, from an event loop or from several threads.
+
+use std::sync::Arc;
+
+use relstore_model::{Error, Lsn, Result, Schema, Value, ValueRef};
+
+use crate::database::Database;
+use crate::transaction::Transaction;
+use crate::writer::{Outcome, Writer};
+
+/// An open write transaction. It owns the store's writer until it ends: every other write waits for that. Dropped without
+/// [`OwnedTransaction::commit`] it leaves no trace.
+///
+/// Savepoints have numbers from 1, and lie in one another: to end one ends those inside it.
+pub struct OwnedTransaction {
+    database: Arc<Database>,
+    /// `None` once it has ended.
+    writer: Option<Box<Writer>>,
+    /// The schema at each open savepoint.
+    savepoints: Vec<Arc<Schema>>,
+}
+
+impl Database {
+    /// Begins a write transaction, waiting for the writer.
+    ///
+    /// # Errors
+    /// As [`Database::transaction`].
+    pub fn begin(self: &Arc<Self>) -> Result<OwnedTransaction> {
+        let writer = self.writer_place()?.take();
+        OwnedTransaction::new(self, writer)
+    }
+
+    /// Begins a write transaction if nobody is writing just now.
+    ///
+    /// # Errors
+    /// As [`Database::transaction`].
+    pub fn try_begin(self: &Arc<Self>) -> Result<Option<OwnedTransaction>> {
+        self.writer_place()?.try_take().map(|writer| OwnedTransaction::new(self, writer)).transpose()
+    }
+}
+
+impl OwnedTransaction {
+    fn new(database: &Arc<Database>, writer: Box<Writer>) -> Result<Self> {
+        let begun = writer.begin();
+        let mut this = Self { database: Arc::clone(database), writer: Some(writer), savepoints: Vec::new() };
+        if let Err(error) = begun {
+            // Nothing is open that could be rolled back.
+            this.give_back();
+            return Err(error);
+        }
+        Ok(this)
+    }
+
+    /// The schema as the transaction sees it.
+    ///
+    /// # Errors
+    /// `Closed` if it has ended.
+    pub fn schema(&self) -> Result<Arc<Schema>> {
+        self.writer().map(Writer::schema)
+    }
+
+    /// Runs one statement and gives each row to `each`; the outcome has the columns and no rows.
+    ///
+    /// # Errors
+    /// As [`Transaction::execute_each`]; `Closed` if the transaction has ended.
+    pub fn execute_each(&self, sql: &str, params: &[Value], each: &mut dyn FnMut(&[ValueRef<'_>]) -> Result<()>) -> Result<Outcome> {
+        Transaction::new(self.writer()?).execute_each(sql, params, each)
+    }
+
+    /// Opens a savepoint inside those that are open, and gives its number.
+    ///
+    /// # Errors
+    /// `Conflict` if a statement has ended the transaction; `Closed` if its owner has.
+    pub fn savepoint(&mut self) -> Result<usize> {
+        let (number, schema) = (self.savepoints.len() + 1, self.schema()?);
+        self.run(&format!("/*rs*/ SAVEPOINT _rs_{number}"))?;
+        self.savepoints.push(schema);
+        Ok(number)
+    }
+
+    /// Ends a savepoint; what was done in it stays.
+    ///
+    /// # Errors
+    /// `Invalid` if it is not open; otherwise as [`OwnedTransaction::savepoint`].
+    pub fn release(&mut self, number: usize) -> Result<()> {
+        self.check_savepoint(number)?;
+        self.run(&format!("/*rs*/ RELEASE _rs_{number}"))?;
+        self.savepoints.truncate(number - 1);
+        Ok(())
+    }
+
+    /// Ends a savepoint and undoes what was done in it.
+    ///
+    /// # Errors
+    /// As [`OwnedTransaction::release`].
+    pub fn roll_back_to(&mut self, number: usize) -> Result<()> {
+        let schema = Arc::clone(self.check_savepoint(number)?);
+        let undone = self.run(&format!("/*rs*/ ROLLBACK TO _rs_{number}")).and_then(|()| self.run(&format!("/*rs*/ RELEASE _rs_{number}")));
+        self.writer()?.restore_schema(schema);
+        self.savepoints.truncate(number - 1);
+        undone
+    }
+
+    /// Commits, waits until the commit is as safe as the store promises, and gives the position of the last change.
+    ///
+    /// # Errors
+    /// As [`Database::transaction`]: it is rolled back then. `Closed` if it has ended.
+    pub fn commit(mut self) -> Result<Lsn> {
+        let committed = self.writer()?.commit(None);
+        if let Ok(committed) = &committed {
+            self.database.announce(committed);
+        }
+        self.give_back();
+        let committed = committed?;
+        self.database.acknowledge(&committed)?;
+        Ok(committed.lsn)
+    }
+
+    fn writer(&self) -> Result<&Writer> {
+        self.writer.as_deref().ok_or_else(|| Error::internal("the transaction has ended"))
+    }
+
+    fn run(&self, sql: &str) -> Result<()> {
+        let writer = self.writer()?;
+        writer.check_open()?;
+        writer.internally(|c| c.execute(sql, &[])).map(|_| ())
+    }
+
+    fn check_savepoint(&self, number: usize) -> Result<&Arc<Schema>> {
+        let schema = number.checked_sub(1).and_then(|i| self.savepoints.get(i));
+        schema.ok_or_else(|| Error::invalid("no such savepoint is open").with("savepoint", number))
+    }
+
+    fn give_back(&mut self) {
+        if let (Some(writer), Ok(place)) = (self.writer.take(), self.database.writer_place()) {
+            place.put(writer);
+        }
+    }
+}
+
+impl Drop for OwnedTransaction {
+    fn drop(&mut self) {
+        if let Some(writer) = &self.writer {
+            writer.rollback();
+        }
+        self.give_back();
+    }
+}

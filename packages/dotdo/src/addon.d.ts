@@ -1,0 +1,4 @@
+declare module '#addon' {
+  const addon: unknown
+  export default addon
+}

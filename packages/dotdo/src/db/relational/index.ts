@@ -1,0 +1,22 @@
+// What `dotdo/db/relational` gives.
+
+export { Database, open } from '../../engine/database.js'
+export type { OpenOptions, RunResult } from '../../engine/database.js'
+export { RelationalStoreError } from '../../engine/error.js'
+export type { ErrorKind } from '../../engine/error.js'
+export type { Commit, FollowOptions, UnifiedEvent } from '../../engine/feed.js'
+export type { DrizzleConfig } from '../../drizzle/generation.js'
+export type { MigrationDatabase } from '../../drizzle/types.js'
+export { RelationalStore } from './store.js'
+export type {
+  ColumnInfo,
+  ConstraintInfo,
+  EventErrorHandler,
+  EventOptions,
+  InlineMigration,
+  ReferenceInfo,
+  RelationalStoreConstructor,
+} from './store.js'
+export { SchemaEvolution } from './evolution.js'
+export type { CompatibilityFinding, CompatibilityMode, CompatibilityReport, SchemaChange, SchemaEvolutionOptions } from './evolution.js'
+export type { AppliedMigration } from './migration.js'

@@ -1,0 +1,260 @@
+// The store: Drizzle on a database, its events, its shape and its migrations.
+
+import { Table, entityKind, getTableName, is, sql } from 'drizzle-orm'
+import type { SQLWrapper } from 'drizzle-orm'
+
+import { Database, OBJECTS } from '../../engine/database.js'
+import type { RunResult } from '../../engine/database.js'
+import { RelationalStoreError } from '../../engine/error.js'
+import { changes, unhandled } from '../../engine/feed.js'
+import type { Commit, FollowOptions, UnifiedEvent } from '../../engine/feed.js'
+import { tableOf } from '../../engine/shape.js'
+import type { TableShape } from '../../engine/shape.js'
+import type { Dialect } from '../../drizzle/ddl.js'
+import { isV1 } from '../../drizzle/generation.js'
+import type { DrizzleConfig } from '../../drizzle/generation.js'
+import { ensureTables, statements } from '../../drizzle/tables.js'
+import type { DrizzleOf, MigrationDatabase } from '../../drizzle/types.js'
+import { v0 } from '../../drizzle/v0.js'
+import { v1 } from '../../drizzle/v1.js'
+import { checkVersion } from '../../drizzle/version.js'
+import { appliedMigrations, runMigration } from './migration.js'
+import type { AppliedMigration } from './migration.js'
+
+const generation = isV1 ? v1() : v0()
+const Base = generation.Base as new (...args: unknown[]) => object
+
+/** A migration of the program's own. */
+export interface InlineMigration {
+  /** Its version, from 1. Versions rise, and need not follow on one another. */
+  version: number
+  /** What it does. */
+  up: (db: MigrationDatabase) => Promise<unknown> | unknown
+  /** What takes it back. */
+  down?: (db: MigrationDatabase) => Promise<unknown> | unknown
+}
+
+/** A column, as the store has it now. */
+export interface ColumnInfo {
+  name: string
+  /** Its type as it is declared. */
+  type: string
+  /** What its cells mean: `timestamp`, `boolean`, `json` and so on. */
+  logicalType: string
+  nullable: boolean
+  /** Its default as it is written in SQL. */
+  default: string | null
+  primaryKey: boolean
+}
+
+export interface ReferenceInfo {
+  column: string
+  references: { table: string; column: string }
+}
+
+export interface ConstraintInfo {
+  /** The columns of the primary key, in order. */
+  primaryKey: string[]
+  /** The columns of each unique key, in order. */
+  unique: string[][]
+  notNull: string[]
+}
+
+/** What goes wrong in a handler, and at which event. */
+export type EventErrorHandler = (error: unknown, event: UnifiedEvent) => void
+
+export interface EventOptions extends FollowOptions {
+  /** Is told what the handler threw. Without it that is an unhandled rejection. */
+  onError?: EventErrorHandler
+}
+
+/** What a store has beside what Drizzle has. */
+class Store<TSchema extends Record<string, unknown>> extends Base {
+  static readonly [entityKind]: string = 'RelationalStore'
+  /** The tables that it was made with. */
+  readonly schema: TSchema
+  /** The database below. */
+  readonly $client: Database
+  readonly #migrations = new Map<number, InlineMigration>()
+
+  /**
+   * Drizzle on `db`. Tables of `schema` that the database lacks are made; those that are there must be as the schema has them, but may have
+   * columns more.
+   */
+  constructor(db: Database, schema: TSchema, config: DrizzleConfig = {}) {
+    checkVersion()
+    if (!(db instanceof Database)) {
+      throw new RelationalStoreError('Invalid', 'RelationalStore takes a database that open() gave', { hint: "const db = open('./data', { ns: 'acme' })" })
+    }
+    if (typeof schema !== 'object' || schema === null) {
+      throw new RelationalStoreError('Invalid', 'RelationalStore takes an object of tables', { hint: 'new RelationalStore(db, { users, orders })' })
+    }
+    db.checkOpen()
+    const logger = config.logger === true ? consoleLogger : config.logger === false ? undefined : config.logger
+    const connected = generation.connect(db, schema, config, { logger, cache: config.cache })
+    super(...connected)
+    this.schema = schema
+    this.$client = db
+    const { dialect } = this as unknown as { dialect: Dialect }
+    ensureTables(db, statements(schema, dialect))
+    const cache = config.cache as { onMutate: (params: unknown) => unknown } | undefined
+    const { $cache } = this as unknown as { $cache: { invalidate: (params: unknown) => unknown } | undefined }
+    if (cache !== undefined && $cache !== undefined) $cache.invalidate = (params) => cache.onMutate(params)
+  }
+
+  /** Runs any statement and gives its rows as objects. */
+  async execute<T = Record<string, unknown>>(query: string | SQLWrapper): Promise<T[]> {
+    const { dialect } = this as unknown as { dialect: Dialect }
+    const { sql: text, params } = dialect.sqlToQuery(typeof query === 'string' ? sql.raw(query) : query.getSQL())
+    return (await this.$client.execute(text, params, OBJECTS)).rows as T[]
+  }
+
+  /** Runs queries that were built on this store in one transaction, in order, and gives what each gives. */
+  async batch<T extends readonly PromiseLike<unknown>[]>(queries: readonly [...T]): Promise<{ -readonly [K in keyof T]: Awaited<T[K]> }> {
+    const { session } = this as unknown as { session: unknown }
+    const results = await this.$client.transaction(async (transaction) => {
+      const out: unknown[] = []
+      for (const query of queries) out.push(await generation.runIn(transaction, session, query))
+      return out
+    })
+    return results as { -readonly [K in keyof T]: Awaited<T[K]> }
+  }
+
+  /**
+   * Calls `handler` with each event from now on: after the commit, in order, the next when the last is handled. What it throws undoes nothing,
+   * and the next event comes all the same. Gives what ends it.
+   */
+  onCDCEvent(handler: (event: UnifiedEvent) => Promise<void> | void, options: EventOptions = {}): () => void {
+    if (typeof handler !== 'function') throw new RelationalStoreError('Invalid', 'onCDCEvent takes a function')
+    const { onError = unhandled } = options
+    const subscription = this.$client.follow(options, true, async ({ events }) => {
+      for (const event of events) {
+        try {
+          await handler(event)
+        } catch (error) {
+          onError(error, event)
+        }
+      }
+    })
+    return () => subscription.stop()
+  }
+
+  /** The commits, for `for await`: from now on, or after a position. It ends when the store is closed. */
+  changes(options: FollowOptions = {}): AsyncGenerator<Commit, void, undefined> {
+    return changes(this.$client, options)
+  }
+
+  /** The columns of a table, in order, as they are now. */
+  async getColumns(table: string | Table): Promise<ColumnInfo[]> {
+    const { columns, primaryKey } = this.#table(table)
+    return columns.map((column) => ({
+      name: column.name,
+      type: column.declared,
+      logicalType: column.logical,
+      nullable: !column.notNull,
+      default: column.default,
+      primaryKey: primaryKey.includes(column.name),
+    }))
+  }
+
+  /** What a table's columns refer to. */
+  async getReferences(table: string | Table): Promise<ReferenceInfo[]> {
+    const shape = this.$client.shape()
+    return this.#table(table).foreignKeys.flatMap((key) => {
+      // Without columns of its own it refers to the parent's key.
+      const parents = key.parentColumns.length > 0 ? key.parentColumns : (tableOf(shape, key.parent)?.primaryKey ?? [])
+      return key.columns.map((column, i) => ({ column, references: { table: key.parent, column: parents[i] ?? 'rowid' } }))
+    })
+  }
+
+  /** What a table's rows must keep to. */
+  async getConstraints(table: string | Table): Promise<ConstraintInfo> {
+    const { columns, primaryKey, unique } = this.#table(table)
+    const isKey = (names: readonly (string | null)[]) => names.length === primaryKey.length && names.every((name, i) => name === primaryKey[i])
+    const whole = unique.filter((key) => !key.partial && !key.columns.includes(null) && !isKey(key.columns))
+    return {
+      primaryKey,
+      unique: whole.map((key) => key.columns as string[]),
+      notNull: columns.filter((column) => column.notNull).map((column) => column.name),
+    }
+  }
+
+  #table(table: string | Table): TableShape {
+    const name = is(table, Table) ? getTableName(table) : table
+    const shape = this.$client.shape()
+    const found = typeof name === 'string' ? tableOf(shape, name) : undefined
+    if (found !== undefined) return found
+    throw new RelationalStoreError('NotFound', 'no such table', {
+      table: String(name),
+      context: [['table', String(name)]],
+      hint: shape.tables.length === 0 ? 'the store has no tables' : `the store has ${shape.tables.map((t) => t.name).join(', ')}`,
+    })
+  }
+
+  /** Applies a migration of the program's own, wholly or not at all; nothing is done if it is the current version already. */
+  async migrate(migration: InlineMigration): Promise<void> {
+    this.#check(migration)
+    await runMigration(this.$client, migration.version, false, async (executor) => {
+      await migration.up(this.#on(executor))
+    })
+    this.#migrations.set(migration.version, migration)
+  }
+
+  /** Takes a migration back by its `down`: it must be the current one, and this store's `migrate` must have been given it. */
+  async rollback(version: number): Promise<void> {
+    const migration = this.#migrations.get(version)
+    if (migration?.down === undefined) {
+      throw new RelationalStoreError('NotFound', migration === undefined ? 'the migration is not known' : 'the migration has no down', {
+        context: [['version', String(version)]],
+        hint: migration === undefined ? 'give it to store.migrate first: one that is applied is not applied again' : 'give it a down',
+      })
+    }
+    const { down } = migration
+    await runMigration(this.$client, version, true, async (executor) => {
+      await down(this.#on(executor))
+    })
+    this.#migrations.delete(version)
+  }
+
+  /** The migrations that are in force, in the order in which they were applied. */
+  async getMigrationHistory(): Promise<AppliedMigration[]> {
+    return appliedMigrations(this.$client)
+  }
+
+  #on(executor: Parameters<typeof generation.on>[1]): MigrationDatabase {
+    return generation.on(this as unknown as { dialect: unknown; session: unknown }, executor) as MigrationDatabase
+  }
+
+  #check(migration: InlineMigration): void {
+    if (!Number.isSafeInteger(migration?.version) || migration.version < 1) {
+      throw new RelationalStoreError('Invalid', "a migration's version is a whole number from 1", { context: [['version', String(migration?.version)]] })
+    }
+    if (typeof migration.up !== 'function') throw new RelationalStoreError('Invalid', 'a migration has a function up')
+  }
+}
+
+/** A typed store: all of Drizzle, on one database. `TRelations` is what `defineRelations` of Drizzle 1.0 gave. */
+export type RelationalStore<TSchema extends Record<string, unknown> = Record<string, never>, TRelations = {}> = DrizzleOf<TSchema, TRelations> &
+  Pick<Store<TSchema>, keyof Store<TSchema>>
+
+/** How a store is made. */
+export interface RelationalStoreConstructor {
+  /**
+   * Drizzle on `db`. Tables of `schema` that the database lacks are made; those that are there must be as the schema has them, but may have
+   * columns more.
+   */
+  new <TSchema extends Record<string, unknown>, TRelations = {}>(
+    db: Database,
+    schema: TSchema,
+    config?: DrizzleConfig<TRelations>,
+  ): RelationalStore<TSchema, TRelations>
+  readonly prototype: RelationalStore<any, any>
+}
+
+export const RelationalStore = Store as unknown as RelationalStoreConstructor
+
+const consoleLogger = {
+  logQuery(text: string, params: unknown[]): void {
+    console.log(`Query: ${text}${params.length === 0 ? '' : ` -- params: ${JSON.stringify(params, (_, v) => (typeof v === 'bigint' ? `${v}` : v))}`}`)
+  },
+}

@@ -1,0 +1,192 @@
+// Drizzle 1.0: mappers are handed in, and relations are values of their own.
+
+import * as root from 'drizzle-orm'
+import type { Query } from 'drizzle-orm'
+import * as drizzle from 'drizzle-orm/sqlite-core'
+
+import { arrays } from '../engine/cells.js'
+import { OBJECTS } from '../engine/database.js'
+import type { Answered, Executor, RowShape } from '../engine/database.js'
+import { Transaction } from '../engine/transaction.js'
+import { execute, hasPlaceholders, noTransaction } from './generation.js'
+import type { DrizzleConfig, Generation, SessionOptions } from './generation.js'
+
+type Mode = 'arrays' | 'objects' | 'raw'
+type Method = 'run' | 'all' | 'get' | 'values'
+type RowsMapper = (rows: unknown[]) => unknown[]
+type Placeholders = Record<string, unknown> | undefined
+type Callback = (tx: unknown) => unknown
+type AnyClass<T = object> = new (...args: unknown[]) => T
+
+/** What this generation has, and the one that the types are of has not. */
+interface Core {
+  SQLiteAsyncDatabase: AnyClass
+  SQLiteAsyncPreparedQuery: AnyClass<{
+    queryWithCache(sql: string, params: unknown[], method: string, query: () => Promise<unknown>): Promise<unknown>
+  }>
+  SQLiteAsyncSession: AnyClass
+  SQLiteAsyncTransaction: AnyClass
+  SQLiteDialect: AnyClass
+  refineSqliteCodecs(codecs: object): unknown
+  castToText: unknown
+  booleanFromInteger: unknown
+  dateFromStoredSeconds: unknown
+  dateFromStoredMilliseconds: unknown
+}
+
+/** Classes that extend what only this generation has are made where it is there. */
+export function v1(): Generation {
+  const core = drizzle as unknown as Core
+  const { entityKind } = root
+  const silent = { logQuery(): void {} }
+
+  class Prepared extends core.SQLiteAsyncPreparedQuery {
+    static readonly [entityKind] = 'RelationalStorePreparedQuery'
+    readonly #sql: string
+    readonly #hasPlaceholders: boolean
+
+    constructor(
+      readonly session: Session,
+      readonly statement: Query & { _sql?: string[] },
+      readonly rowMode: Mode,
+      readonly method: Method,
+      readonly rowsMapper: RowsMapper | undefined,
+      metadata: unknown,
+      cacheConfig: unknown,
+    ) {
+      super('async', method, {}, statement, rowsMapper, rowMode, silent, session.options.cache, metadata, cacheConfig, false)
+      this.#sql = statement._sql === undefined ? statement.sql : statement._sql.join(' ')
+      this.#hasPlaceholders = hasPlaceholders(statement.params)
+    }
+
+    #execute(executor: Executor, method: Method, placeholders: Placeholders, shape: RowShape): Answered | Promise<Answered> {
+      const { params: given } = this.statement
+      const params = this.#hasPlaceholders ? root.fillPlaceholders(given, placeholders ?? {}) : given
+      const { options } = this.session
+      if (options.cache === undefined) return execute(executor, options, this.#sql, params, shape)
+      const query = async () => execute(executor, options, this.#sql, params, shape)
+      return this.queryWithCache(this.#sql, params, method, query) as Promise<Answered>
+    }
+
+    get #shape(): RowShape {
+      return this.rowMode === 'arrays' ? arrays : OBJECTS
+    }
+
+    async run(placeholders?: Placeholders, executor: Executor = this.session.executor): Promise<unknown> {
+      const { changes, lastInsertRowid } = await this.#execute(executor, 'run', placeholders, arrays)
+      return { changes, lastInsertRowid }
+    }
+
+    async all(placeholders?: Placeholders, executor: Executor = this.session.executor): Promise<unknown> {
+      const { rows } = await this.#execute(executor, 'all', placeholders, this.#shape)
+      return this.rowsMapper === undefined ? rows : this.rowsMapper(rows)
+    }
+
+    async get(placeholders?: Placeholders, executor: Executor = this.session.executor): Promise<unknown> {
+      const { rows } = await this.#execute(executor, 'get', placeholders, this.#shape)
+      if (rows.length === 0) return undefined
+      return this.rowsMapper === undefined ? rows[0] : this.rowsMapper(rows.slice(0, 1))[0]
+    }
+
+    async values(placeholders?: Placeholders, executor: Executor = this.session.executor): Promise<unknown> {
+      return (await this.#execute(executor, 'values', placeholders, arrays)).rows
+    }
+
+    in(executor: Executor): Promise<unknown> {
+      return this[this.method](undefined, executor)
+    }
+  }
+
+  class Session extends core.SQLiteAsyncSession {
+    static readonly [entityKind] = 'RelationalStoreSession'
+
+    constructor(
+      readonly storeDialect: unknown,
+      readonly executor: Executor,
+      readonly relations: unknown,
+      readonly options: SessionOptions,
+    ) {
+      super(storeDialect, 'async')
+    }
+
+    prepareQuery(
+      query: Query,
+      mode: Mode,
+      _prepare: boolean,
+      method: Method = 'all',
+      mapper?: RowsMapper,
+      metadata?: unknown,
+      cacheConfig?: unknown,
+    ): Prepared {
+      return new Prepared(this, query, mode, method, mapper, metadata, cacheConfig)
+    }
+
+    /** The same on another place to run statements. */
+    on(executor: Executor): Session {
+      return new Session(this.storeDialect, executor, this.relations, this.options)
+    }
+
+    transaction(callback: Callback): Promise<unknown> {
+      return nested(this, callback, 0)
+    }
+  }
+
+  class StoreTransaction extends core.SQLiteAsyncTransaction {
+    static readonly [entityKind] = 'RelationalStoreTransaction'
+
+    constructor(
+      readonly storeSession: Session,
+      readonly depth: number,
+    ) {
+      super('async', storeSession.storeDialect, storeSession, storeSession.relations, depth)
+    }
+
+    transaction(callback: Callback): Promise<unknown> {
+      return nested(this.storeSession, callback, this.depth + 1)
+    }
+  }
+
+  function nested(session: Session, callback: Callback, depth: number): Promise<unknown> {
+    const { executor } = session
+    const body = async (transaction: Transaction) => callback(new StoreTransaction(session.on(transaction), depth))
+    if (executor instanceof Transaction) return executor.transaction(body)
+    if (executor === executor.database) return executor.database.transaction(body)
+    return Promise.reject(noTransaction())
+  }
+
+  /** What the store gives is a number, bigint, string or Buffer. */
+  const codecs = core.refineSqliteCodecs({
+    'integer:boolean': { normalize: core.booleanFromInteger },
+    'integer:timestamp': { normalize: core.dateFromStoredSeconds },
+    'integer:timestamp_ms': { normalize: core.dateFromStoredMilliseconds },
+    'text:json': { normalize: JSON.parse },
+    'blob:json': { cast: core.castToText, normalize: JSON.parse },
+    'blob:bigint': { cast: core.castToText, normalize: BigInt },
+    numeric: { cast: core.castToText, normalize: String },
+    'numeric:number': { normalize: Number },
+    'numeric:bigint': { cast: core.castToText, normalize: BigInt },
+  })
+
+  return {
+    Base: core.SQLiteAsyncDatabase,
+
+    connect(executor: Executor, _schema: Record<string, unknown>, config: DrizzleConfig, options: SessionOptions): unknown[] {
+      const dialect = new core.SQLiteDialect({ codecs, useJitMappers: true })
+      const relations = config.relations ?? {}
+      return ['async', dialect, new Session(dialect, executor, relations, options), relations]
+    },
+
+    on(store: { session: unknown }, executor: Executor): unknown {
+      const session = (store.session as Session).on(executor)
+      return new core.SQLiteAsyncDatabase('async', session.storeDialect, session, session.relations)
+    },
+
+    async runIn(executor: Executor, given: unknown, query: unknown): Promise<unknown> {
+      const prepared = (query as { _prepare(): unknown })._prepare()
+      if (prepared instanceof Prepared) return prepared.in(executor)
+      const raw = query as { getQuery(): Query & { method?: Method } }
+      const { sql, params, method = 'all' } = raw.getQuery()
+      return (given as Session).prepareQuery({ sql, params } as Query, 'objects', false, method).in(executor)
+    },
+  }
+}

@@ -1,0 +1,87 @@
+// The addon's shape. What crosses is numbers of parameters, a buffer with packed cells, one string a chunk, and JSON.
+
+import addon from '#addon'
+
+/** The number of what a worker does; its result is taken when the store tells that it is there. */
+export type Job = number
+
+/** A transaction, query or outcome is given as chunks: the string of the next one, its cells in the buffer. */
+export interface NativeAnswer {
+  next(io: Buffer): string | null
+  names(): string[]
+  elapsedMs(): number
+}
+
+export interface NativeStatement {
+  read(io: Buffer, count: number, withColumns: boolean): string | null
+  readLater(io: Buffer, count: number, cancel: NativeCancel | undefined): Job
+  write(io: Buffer, count: number): string | null
+  wait(io: Buffer, count: number): void
+}
+
+export interface NativeCancel {
+  cancel(): void
+}
+
+export interface NativeOutcomes {
+  take(at: number, io: Buffer): string | null
+}
+
+export interface NativeTransaction {
+  run(statement: NativeStatement, io: Buffer, count: number): string | null
+  runLater(statement: NativeStatement, io: Buffer, count: number): Job
+  savepoint(): number
+  release(number: number): void
+  rollBackTo(number: number): void
+  commit(): void
+  commitLater(): Job
+  rollBack(): void
+}
+
+export interface NativeMigration {
+  run(sql: string, io: Buffer, count: number): Job
+  finish(): Job
+  abandon(): void
+}
+
+export interface NativeFeed {
+  next(): Job
+  end(): void
+}
+
+export interface NativeStore {
+  path(): string
+  lsn(): number
+  rest(): NativeAnswer
+  flush(): Job
+  tryBegin(): NativeTransaction | null
+  begin(): Job
+  follow(after: number | null, tables: string[], isFull: boolean): NativeFeed
+  describe(): string
+  checkShape(mode: string, sql: string): string
+  checkChange(mode: string, change: string): string
+  migrateFolder(path: string, options: string): Job
+  migrations(): string
+  migrationVersion(): number
+  beginMigration(version: number, isBack: boolean): Job
+  stop(): void
+  close(): Job
+  end(): void
+  exit(): void
+  news(): Job[]
+  takeNothing(job: Job): void
+  takeText(job: Job): string | null
+  takeAnswer(job: Job): NativeAnswer
+  takeOutcomes(job: Job): NativeOutcomes
+  takeTransaction(job: Job): NativeTransaction
+  takeMigration(job: Job): NativeMigration | null
+}
+
+interface Addon {
+  Store: { open(dir: string, ns: string, settings: string, tell: () => void): NativeStore }
+  Statement: new (store: NativeStore, sql: string) => NativeStatement
+  Cancel: new () => NativeCancel
+  shapeOf(sql: string): string
+}
+
+export const { Store, Statement, Cancel, shapeOf } = addon as Addon

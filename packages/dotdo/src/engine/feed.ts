@@ -1,0 +1,163 @@
+// Who hears of commits: one at a time, in order, the next when the last is handled.
+
+import type { NativeFeed } from './addon.js'
+import type { Database } from './database.js'
+
+/** The event that a mutation emits. */
+export interface UnifiedEvent {
+  /** A ULID, unique and sortable by time. */
+  id: string
+  /** `cdc.insert`, `cdc.update`, `cdc.delete`; `cdc.schema` where the shape changed. */
+  type: string
+  /** When the transaction was committed, ISO 8601 in UTC. */
+  timestamp: string
+  /** The store's namespace. */
+  ns: string
+  correlationId?: string
+  /** Create, update, delete, or a row that was there; absent where the shape changed. */
+  op?: 'c' | 'u' | 'd' | 'r'
+  store: 'relational'
+  table?: string
+  /** The primary key as text; a composite one as a JSON array. */
+  key?: string
+  /** Column values before: on update those that changed, on delete all. */
+  before?: Record<string, unknown>
+  /** Column values after: on insert all, on update those that changed. */
+  after?: Record<string, unknown>
+  /** One id for all changes of a transaction. */
+  txid: string
+  /** The position in the store's log. */
+  lsn: number
+  /** The statement that changed the shape. */
+  sql?: string
+  _meta: { schemaVersion: number; source: string; retries: number }
+}
+
+/** The events of one transaction. */
+export interface Commit {
+  /** The position of its last change. */
+  lsn: number
+  events: UnifiedEvent[]
+}
+
+/** Which commits, and how much of them. */
+export interface FollowOptions {
+  /** Those after this position; from now on if it is not given. */
+  from?: number
+  /** Changes of these tables alone. */
+  tables?: readonly string[]
+  /** Of an update the columns that changed, or the whole row. */
+  images?: 'changed' | 'full'
+}
+
+/** A handler that is told of commits until it is ended. */
+export class Subscription {
+  readonly #database: Database
+  readonly #feed: NativeFeed
+  readonly #handler: (commit: Commit) => Promise<void> | void
+  readonly #ended: () => void
+  #isAwake = false
+  #isToLookAgain = false
+  #isEnded = false
+  #turn: Promise<void> = Promise.resolve()
+
+  /** @internal */
+  constructor(
+    database: Database,
+    feed: NativeFeed,
+    handler: (commit: Commit) => Promise<void> | void,
+    /** Whether a store that is closed waits until this has heard of everything. */
+    readonly isWaitedFor: boolean,
+    ended: () => void,
+  ) {
+    this.#database = database
+    this.#feed = feed
+    this.#handler = handler
+    this.#ended = ended
+  }
+
+  /** There may be something new. */
+  wake(): void {
+    this.#isToLookAgain = true
+    if (this.#isAwake || this.#isEnded) return
+    this.#isAwake = true
+    this.#turn = this.#look()
+  }
+
+  async #look(): Promise<void> {
+    try {
+      while (this.#isToLookAgain && !this.#isEnded) {
+        this.#isToLookAgain = false
+        for (;;) {
+          const { native, workers } = this.#database
+          const next = await workers.do(() => this.#feed.next(), (job) => native.takeText(job))
+          if (next === null || this.#isEnded) break
+          await this.#handler(JSON.parse(next) as Commit)
+        }
+      }
+    } catch (error) {
+      // The log cannot be read, or does not reach back to where it was asked for: there is nothing more to hear.
+      this.stop()
+      unhandled(error)
+    } finally {
+      this.#isAwake = false
+    }
+  }
+
+  /** Ends it at once. */
+  stop(): void {
+    if (this.#isEnded) return
+    this.#isEnded = true
+    this.#feed.end()
+    this.#ended()
+  }
+
+  /** Ends it because its store is closed. */
+  async end(): Promise<void> {
+    if (this.isWaitedFor) {
+      this.wake()
+      await this.#turn
+    }
+    this.stop()
+  }
+}
+
+/** An error that nobody waits for is the process's, as that of any promise. */
+export function unhandled(error: unknown): void {
+  void Promise.reject(error)
+}
+
+/** The commits of a store, for `for await`. The loop sees each once, and holds up nothing but itself. */
+export async function* changes(database: Database, options: FollowOptions): AsyncGenerator<Commit, void, undefined> {
+  let waiting: (() => void) | undefined
+  let handled: (() => void) | undefined
+  let commit: Commit | undefined
+  let isEnded = false
+  const subscription = database.follow(
+    options,
+    // A loop may never come back for the next one.
+    false,
+    (next) => {
+      commit = next
+      waiting?.()
+      return new Promise<void>((resolve) => (handled = resolve))
+    },
+    () => {
+      isEnded = true
+      waiting?.()
+    },
+  )
+  try {
+    for (;;) {
+      if (commit === undefined && !isEnded) await new Promise<void>((resolve) => (waiting = resolve))
+      if (commit === undefined) return
+      const given: Commit = commit
+      commit = undefined
+      yield given
+      handled?.()
+    }
+  } finally {
+    handled?.()
+    subscription.stop()
+  }
+}
