@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Everything that must hold, from a fresh clone with Rust, a C compiler, python3 and node. Ends with "N passed, N failed" over the steps.
+# Everything that must hold, from a fresh clone with Rust, a C compiler, python3, node and npm. Ends with "N passed, N failed" over the steps.
 #
 #   RELSTORE_FAST=1      leaves out clippy and the documentation
 #   CARGO_TARGET_DIR     where cargo builds, as everywhere
@@ -62,6 +62,14 @@ else
 fi
 
 step "other readers" tests/readers/run.sh
+
+# The addon that the whole workspace's build has made.
+case $(uname -s) in Darwin) addon=librelstore_node.dylib ;; *) addon=librelstore_node.so ;; esac
+if command -v npm >/dev/null; then
+  step "npm package" env DOTDO_ADDON="${CARGO_TARGET_DIR:-$PWD/target}/release/$addon" packages/dotdo/test.sh
+else
+  skip "npm package" "npm is not installed"
+fi
 
 printf '\n'
 for line in "${skipped[@]+"${skipped[@]}"}"; do

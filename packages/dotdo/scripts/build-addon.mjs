@@ -1,4 +1,6 @@
 // Builds the native addon with cargo and puts it beside addon.cjs. CARGO_TARGET_DIR is honoured.
+//
+// DOTDO_ADDON    the library that cargo has built already, such as target/release/librelstore_node.so of a whole workspace: it is taken as it is
 
 import { execFileSync } from 'node:child_process'
 import { copyFileSync, renameSync } from 'node:fs'
@@ -7,7 +9,8 @@ import { fileURLToPath } from 'node:url'
 
 const here = fileURLToPath(new URL('..', import.meta.url))
 const workspace = join(here, '..', '..')
-execFileSync('cargo', ['build', '--release', '--locked', '-p', 'relstore-node'], { cwd: workspace, stdio: 'inherit' })
+const given = process.env.DOTDO_ADDON
+if (given === undefined) execFileSync('cargo', ['build', '--release', '--locked', '-p', 'relstore-node'], { cwd: workspace, stdio: 'inherit' })
 
 const target = process.env.CARGO_TARGET_DIR ?? join(workspace, 'target')
 const built = { linux: 'librelstore_node.so', darwin: 'librelstore_node.dylib', win32: 'relstore_node.dll' }[process.platform]
@@ -15,5 +18,5 @@ const glibc = process.platform === 'linux' && process.report.getReport().header.
 const suffix = { linux: glibc ? '-gnu' : '-musl', win32: '-msvc' }[process.platform] ?? ''
 const file = join(here, `relstore-node.${process.platform}-${process.arch}${suffix}.node`)
 // Moved into place: a process may have the old one mapped.
-copyFileSync(join(target, 'release', built), `${file}.new`)
+copyFileSync(given ?? join(target, 'release', built), `${file}.new`)
 renameSync(`${file}.new`, file)
