@@ -211,7 +211,9 @@ fn shapes(connection: &Connection, known: &Schema, overlay: &Overlay, asks_all: 
     let (mut tables, mut views) = (Vec::new(), Vec::new());
     let mut dependents: HashMap<String, Vec<String>> = HashMap::new();
     for row in connection.query(ALL, &[])? {
-        let Ok([Value::Text(kind), Value::Text(name), Value::Text(table), Value::Text(sql)]) = <[Value; 4]>::try_from(row) else { continue };
+        let Ok([Value::Text(kind), Value::Text(name), Value::Text(table), Value::Text(sql)]) = <[Value; 4]>::try_from(row) else {
+            continue;
+        };
         match kind.as_str() {
             "table" if !identifier::is_reserved(&name) && !overlay.hides(&name) => tables.push((name, sql)),
             "index" | "trigger" => dependents.entry(table).or_default().push(sql),

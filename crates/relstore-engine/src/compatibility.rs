@@ -67,8 +67,7 @@ impl Database {
         if current.version == 0 {
             return Ok(Vec::new());
         }
-        let mut schemas: Vec<Arc<Schema>> =
-            self.look(|c| catalog::before_version(c, current.version))?.into_iter().map(Arc::new).collect();
+        let mut schemas: Vec<Arc<Schema>> = self.look(|c| catalog::before_version(c, current.version))?.into_iter().map(Arc::new).collect();
         schemas.push(current);
         Ok(schemas)
     }
