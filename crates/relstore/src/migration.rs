@@ -2,8 +2,8 @@
 
 use relstore_engine::Compatibility;
 use relstore_engine::migration::{
-    AppliedMigration, ApplyOptions, ApplyReport, Destruction, FolderStatus, InlineMigration, InlineOutcome, LateMigrations, MigrationFolder,
-    MigrationPlan, MigrationProgress, MigrationReport, MissingDefault, PlanCache, Progress, Proposal,
+    AppliedMigration, ApplyOptions, ApplyReport, Destruction, FolderStatus, InlineMigration, InlineOutcome, LateMigrations,
+    MigrationFolder, MigrationPlan, MigrationProgress, MigrationReport, MissingDefault, PlanCache, Progress, Proposal,
 };
 use relstore_model::evolution::{Edit, Profile, Report};
 use relstore_model::{Lsn, Result, Schema};
