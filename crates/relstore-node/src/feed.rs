@@ -20,7 +20,7 @@ const SNAPSHOT_WAIT: Duration = Duration::from_secs(1);
 /// Where the commits come from.
 pub(crate) enum Source {
     /// From a position that the program knows.
-    Follower(Follower),
+    Follower(Box<Follower>),
     /// From a cursor in the store.
     Subscriber(Box<Subscriber>),
 }
@@ -46,7 +46,7 @@ impl Store {
             let images = if is_full { Images::Full } else { Images::Changed };
             let after = after.map_or_else(|| database.high_water(), |after| Lsn::new(after as u64));
             let selection = Selection { images, tables, ops: Vec::new() };
-            Ok(Feed::new(&self.shared, Source::Follower(Follower::new(database, self.shared.ns.clone(), after, selection))))
+            Ok(Feed::new(&self.shared, Source::Follower(Box::new(Follower::new(database, self.shared.ns.clone(), after, selection)))))
         })
     }
 
