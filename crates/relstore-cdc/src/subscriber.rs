@@ -283,7 +283,9 @@ impl Subscriber {
         Ok(())
     }
 
-    pub(crate) fn is_in_snapshot(&self) -> bool {
+    /// Whether the initial snapshot is under way: its parts come from a thread of their own, and may have to be waited for.
+    #[must_use]
+    pub fn is_in_snapshot(&self) -> bool {
         matches!(self.phase, Phase::SnapshotDue | Phase::Snapshot(_))
     }
 

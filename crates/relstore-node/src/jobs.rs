@@ -14,6 +14,7 @@ use relstore_model::{Error, ErrorKind, Result};
 
 use crate::answer::Gathered;
 use crate::failure::caught;
+use crate::feed::Source;
 use crate::migration::{OpenMigration, Requests};
 use crate::store::lock;
 
@@ -24,6 +25,7 @@ pub(crate) enum Done {
     Answer(Gathered),
     Outcomes(Vec<Result<Outcome>>),
     Transaction(OwnedTransaction),
+    Feed(Source),
     Migration(Option<(Arc<Database>, Requests)>),
 }
 

@@ -100,6 +100,7 @@ pub(crate) fn owned(io: &[u8], count: u32) -> Result<Vec<Value>> {
 
 /// Stops queries on workers.
 #[napi]
+#[derive(Default)]
 pub struct Cancel(CancelToken);
 
 #[napi]
@@ -107,7 +108,7 @@ impl Cancel {
     /// One that stops nothing yet.
     #[napi(constructor, catch_unwind)]
     pub fn new() -> Self {
-        Self(CancelToken::new())
+        Self::default()
     }
 
     /// Stops the queries that it was given to.

@@ -14,6 +14,7 @@ use serde_json::Value as Json;
 use crate::answer::{Answer, Gathered};
 use crate::clock::SystemClock;
 use crate::failure::{caught, crossing, shielded};
+use crate::feed::Feed;
 use crate::folder::Folder;
 use crate::jobs::{Done, Jobs, Lane, Tell};
 use crate::migration::Migration;
@@ -229,6 +230,13 @@ impl Store {
     pub fn take_transaction(&self, number: u32) -> napi::Result<Transaction> {
         let begun = self.take(number, |done| if let Done::Transaction(begun) = done { Some(begun) } else { None })?;
         Ok(Transaction::new(&self.shared, begun))
+    }
+
+    /// Takes a stream of commits that was opened.
+    #[napi(catch_unwind)]
+    pub fn take_feed(&self, number: u32) -> napi::Result<Feed> {
+        let source = self.take(number, |done| if let Done::Feed(source) = done { Some(source) } else { None })?;
+        Ok(Feed::new(&self.shared, source))
     }
 
     /// Takes a migration that was begun; nothing if there was nothing to do.

@@ -31,7 +31,7 @@ for (const version of versions) {
   cpSync(join(here, 'test'), join(project, 'test'), { recursive: true })
   writeFileSync(join(project, 'package.json'), JSON.stringify({ private: true, type: 'module' }))
   const { version: exact } = JSON.parse(readFileSync(join(modules, 'drizzle-orm', 'package.json')))
-  const folders = ['test/suite', ...(more[version] ?? [])]
+  const folders = ['test/suite', 'test/compare', ...(more[version] ?? [])]
   const only = process.env.DOTDO_TEST
   const files = folders.flatMap((folder) => readdirSync(join(project, folder)).filter((name) => name.endsWith(".test.mjs") && (only === undefined || join(folder, name).includes(only))).map((name) => join(folder, name)))
   console.log(`\n== drizzle-orm ${exact}: ${files.length} files`)

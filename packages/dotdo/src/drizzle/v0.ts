@@ -4,7 +4,7 @@ import * as root from 'drizzle-orm'
 import type { Query, SQL, TablesRelationalConfig } from 'drizzle-orm'
 import * as core from 'drizzle-orm/sqlite-core'
 
-import { OBJECTS } from '../engine/database.js'
+import { MigrationExecutor, OBJECTS } from '../engine/database.js'
 import type { Answered, Database, Executor, RowShape } from '../engine/database.js'
 import { arrays } from '../engine/cells.js'
 import { Transaction } from '../engine/transaction.js'
@@ -172,8 +172,8 @@ export function v0(): Generation {
     const { executor } = session
     const body = async (transaction: Transaction) => callback(new StoreTransaction(session.on(transaction), depth))
     if (executor instanceof Transaction) return executor.transaction(body)
-    if (executor === executor.database) return executor.database.transaction(body)
-    return Promise.reject(noTransaction())
+    if (executor instanceof MigrationExecutor) return Promise.reject(noTransaction())
+    return executor.database.transaction(body)
   }
 
   return {

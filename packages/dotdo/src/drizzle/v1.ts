@@ -5,7 +5,7 @@ import type { Query } from 'drizzle-orm'
 import * as drizzle from 'drizzle-orm/sqlite-core'
 
 import { arrays } from '../engine/cells.js'
-import { OBJECTS } from '../engine/database.js'
+import { MigrationExecutor, OBJECTS } from '../engine/database.js'
 import type { Answered, Executor, RowShape } from '../engine/database.js'
 import { Transaction } from '../engine/transaction.js'
 import { execute, hasPlaceholders, noTransaction } from './generation.js'
@@ -150,8 +150,8 @@ export function v1(): Generation {
     const { executor } = session
     const body = async (transaction: Transaction) => callback(new StoreTransaction(session.on(transaction), depth))
     if (executor instanceof Transaction) return executor.transaction(body)
-    if (executor === executor.database) return executor.database.transaction(body)
-    return Promise.reject(noTransaction())
+    if (executor instanceof MigrationExecutor) return Promise.reject(noTransaction())
+    return executor.database.transaction(body)
   }
 
   /** What the store gives is a number, bigint, string or Buffer. */

@@ -46,6 +46,7 @@ export interface NativeMigration {
 
 export interface NativeFeed {
   next(): Job
+  acknowledge(lsn: number): Job
   end(): void
 }
 
@@ -57,6 +58,7 @@ export interface NativeStore {
   tryBegin(): NativeTransaction | null
   begin(): Job
   follow(after: number | null, tables: string[], isFull: boolean): NativeFeed
+  subscribe(name: string, after: number | null, isWithSnapshot: boolean, tables: string[], isFull: boolean): Job
   describe(): string
   checkShape(mode: string, sql: string): string
   checkChange(mode: string, change: string): string
@@ -74,6 +76,7 @@ export interface NativeStore {
   takeAnswer(job: Job): NativeAnswer
   takeOutcomes(job: Job): NativeOutcomes
   takeTransaction(job: Job): NativeTransaction
+  takeFeed(job: Job): NativeFeed
   takeMigration(job: Job): NativeMigration | null
 }
 

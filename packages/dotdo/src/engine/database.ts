@@ -4,12 +4,12 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import { setImmediate as immediate } from 'node:timers/promises'
 
 import { Cancel, Statement as NativeStatementClass, Store } from './addon.js'
-import type { Job, NativeAnswer, NativeMigration, NativeStatement, NativeStore } from './addon.js'
+import type { Job, NativeAnswer, NativeFeed, NativeMigration, NativeStatement, NativeStore } from './addon.js'
 import { Cells, GIVEN, LATE, TOO_SMALL, WRITES, objects } from './cells.js'
 import type { Decoder } from './cells.js'
 import { RelationalStoreError, crossing, translated } from './error.js'
 import { Subscription } from './feed.js'
-import type { Commit, FollowOptions } from './feed.js'
+import type { ChangesOptions, Commit, FollowOptions } from './feed.js'
 import { parseShape } from './shape.js'
 import type { Shape } from './shape.js'
 import { Transaction } from './transaction.js'
@@ -58,6 +58,8 @@ const STATEMENTS_MAX = 1000
 const QUICK_MS = 0.25
 /** One that keeps the calling thread for longer goes to a worker next time. */
 export const SLOW_MS = 1
+/** An INSERT of so many characters is not taken for quick before it has run. */
+const LONG_INSERT = 10_000
 /** How long rows are put together before the event loop has its turn. */
 const TURN_MS = 4
 /** A buffer that grew larger than this for one answer is not kept. */
@@ -67,7 +69,6 @@ const TRANSACTION_TIMEOUT_MS = 60_000
 /** A statement, and how it is best run. */
 export class Statement {
   readonly native: NativeStatement
-  readonly #isInsert: boolean
   /** It writes, or may: it is not tried as a query. */
   writes: boolean
   /** It is known to be done in a moment. */
@@ -81,9 +82,8 @@ export class Statement {
   ) {
     this.native = new NativeStatementClass(store, sql)
     this.writes = /^\s*(insert|update|delete|replace|create|drop|alter)\b/i.test(sql)
-    // As many rows as its text has.
-    this.#isInsert = /^\s*(insert|replace)\b/i.test(sql) && !/\bselect\b/i.test(sql)
-    this.isQuick = this.#isInsert
+    // It has as many rows as its text has.
+    this.isQuick = sql.length < LONG_INSERT && /^\s*(insert|replace)\b/i.test(sql) && !/\bselect\b/i.test(sql)
   }
 
   /** A worker was done with it in so long. */
@@ -363,10 +363,10 @@ export class Database implements Executor {
     }
   }
 
-  /** @internal Runs `body` with the writer, in its turn. */
+  /** @internal Runs `body` when nobody else writes, in its turn. */
   async exclusively<T>(body: () => Promise<T>): Promise<T> {
     this.checkOpen()
-    this.refuseInside('migration')
+    this.refuseInside('change')
     const release = await this.#queue.acquire()
     try {
       this.checkOpen()
@@ -407,16 +407,32 @@ export class Database implements Executor {
     return parseShape(crossing(() => this.native.describe()))
   }
 
-  /** @internal Calls `handler` with each commit from now on, or after `options.from`, in order. */
-  follow(options: FollowOptions, isWaitedFor: boolean, handler: (commit: Commit) => Promise<void> | void, ended?: () => void): Subscription {
+  /** @internal The commits from now on, or after `options.from`. */
+  feed({ from, tables = [], images }: FollowOptions): NativeFeed {
     this.checkOpen()
-    const feed = crossing(() => this.native.follow(options.from ?? null, [...(options.tables ?? [])], options.images === 'full'))
+    return crossing(() => this.native.follow(from ?? null, [...tables], images === 'full'))
+  }
+
+  /** @internal The commits after the cursor `name`. */
+  durableFeed(name: string, { from, tables = [], images, snapshot = false }: ChangesOptions): Promise<NativeFeed> {
+    const open = () => this.native.subscribe(name, from ?? null, snapshot, [...tables], images === 'full')
+    // A new cursor is written, and whoever writes waits for its turn.
+    return this.exclusively(() => this.workers.do(open, (job) => this.native.takeFeed(job)))
+  }
+
+  /** @internal Moves the cursor of a durable feed. */
+  acknowledge(feed: NativeFeed, lsn: number): Promise<void> {
+    return this.exclusively(() => this.workers.do(() => feed.acknowledge(lsn), (job) => this.native.takeNothing(job)))
+  }
+
+  /** @internal Calls `handler` with each commit of `feed`, in order. */
+  follow(feed: NativeFeed, isWaitedFor: boolean, handler: (commit: Commit) => Promise<void> | void, ended?: () => void): Subscription {
+    this.checkOpen()
     const subscription = new Subscription(this, feed, handler, isWaitedFor, () => {
       this.#subscriptions.delete(subscription)
       ended?.()
     })
     this.#subscriptions.add(subscription)
-    if (options.from !== undefined) subscription.wake()
     return subscription
   }
 

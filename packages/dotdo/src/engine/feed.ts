@@ -38,6 +38,8 @@ export interface Commit {
   /** The position of its last change. */
   lsn: number
   events: UnifiedEvent[]
+  /** Of a part of the initial snapshot: whether it is the first, and the last. */
+  snapshot: { isFirst: boolean; isLast: boolean } | null
 }
 
 /** Which commits, and how much of them. */
@@ -48,6 +50,17 @@ export interface FollowOptions {
   tables?: readonly string[]
   /** Of an update the columns that changed, or the whole row. */
   images?: 'changed' | 'full'
+}
+
+/** As `FollowOptions`, with a cursor that the store keeps. */
+export interface ChangesOptions extends FollowOptions {
+  /**
+   * The cursor's name. A commit is acknowledged when the loop asks for the next one, and the log is kept until then; what was not is given again
+   * by the next loop of that name, also in another process. `from` says where a new one begins.
+   */
+  name?: string
+  /** A new cursor begins with every row that is there, as `r` events, and then the commits after. */
+  snapshot?: boolean
 }
 
 /** A handler that is told of commits until it is ended. */
@@ -127,33 +140,36 @@ export function unhandled(error: unknown): void {
   void Promise.reject(error)
 }
 
-/** The commits of a store, for `for await`. The loop sees each once, and holds up nothing but itself. */
-export async function* changes(database: Database, options: FollowOptions): AsyncGenerator<Commit, void, undefined> {
-  let waiting: (() => void) | undefined
+/** The commits of a store, for `for await`. The loop sees them in order, and holds up nothing but itself. */
+export async function* changes(database: Database, options: ChangesOptions): AsyncGenerator<Commit, void, undefined> {
+  let wake: (() => void) | undefined
   let handled: (() => void) | undefined
   let commit: Commit | undefined
   let isEnded = false
+  const feed = options.name === undefined ? database.feed(options) : await database.durableFeed(options.name, options)
   const subscription = database.follow(
-    options,
+    feed,
     // A loop may never come back for the next one.
     false,
     (next) => {
       commit = next
-      waiting?.()
+      wake?.()
       return new Promise<void>((resolve) => (handled = resolve))
     },
     () => {
       isEnded = true
-      waiting?.()
+      wake?.()
     },
   )
+  subscription.wake()
   try {
     for (;;) {
-      if (commit === undefined && !isEnded) await new Promise<void>((resolve) => (waiting = resolve))
+      if (commit === undefined && !isEnded) await new Promise<void>((resolve) => (wake = resolve))
       if (commit === undefined) return
       const given: Commit = commit
       commit = undefined
       yield given
+      if (options.name !== undefined && !isEnded) await database.acknowledge(feed, given.lsn)
       handled?.()
     }
   } finally {

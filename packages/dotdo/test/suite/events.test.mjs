@@ -150,3 +150,60 @@ test('commits can be looped over, from any position', async (t) => {
   await db.close()
   assert.equal(await ended, 'ended')
 })
+
+test('a named cursor goes on where its loop stopped, over restarts, and may begin with what is there', async (t) => {
+  const { open } = await import('dotdo/db/relational')
+  const { folder } = await import('./tables.mjs')
+  const dir = folder()
+  let { db, store } = pageStore(t, { dir })
+  await store.insert(users).values([user('a'), user('b')])
+  const take = async (count, options = {}) => {
+    const seen = []
+    for await (const commit of store.changes({ name: 'mirror', ...options })) {
+      seen.push([commit.snapshot === null ? 'commit' : 'snapshot', ...commit.events.map((e) => `${e.op} ${e.key}`)])
+      if (seen.length === count) break
+    }
+    return seen
+  }
+  const first = take(2, { snapshot: true, tables: ['users'] })
+  await sleep(50)
+  await store.insert(users).values(user('c'))
+  assert.deepEqual(await first, [['snapshot', 'r a', 'r b'], ['commit', 'c c']])
+  // What was not acknowledged, because the loop was left, is given again.
+  assert.deepEqual(await take(1, { tables: ['users'] }), [['commit', 'c c']])
+  await store.update(users).set({ name: 'X' }).where(eq(users.id, 'a'))
+  await db.close()
+  ;({ db, store } = pageStore(t, { dir }))
+  await store.transaction(async (tx) => {
+    await tx.delete(users).where(eq(users.id, 'b'))
+    await tx.delete(users).where(eq(users.id, 'c'))
+  })
+  assert.deepEqual(await take(3, { tables: ['users'] }), [['commit', 'c c'], ['commit', 'u a'], ['commit', 'd b', 'd c']])
+  const running = take(1, { tables: ['orders'] })
+  await sleep(20)
+  await assert.rejects(take(1), { code: 'Conflict' })
+  await store.insert(orders).values({ id: 'o', userId: 'a', total: 1, status: 's' })
+  await running
+  await assert.rejects(take(1, { name: '' }), { code: 'Invalid' })
+  assert.equal(typeof open, 'function')
+})
+
+test('an open transaction does not hold up a loop for ever, nor the loop the transaction', async (t) => {
+  const { store } = pageStore(t)
+  const seen = []
+  const loop = (async () => {
+    for await (const commit of store.changes({ name: 'n', from: 0, tables: ['users'] })) {
+      seen.push(commit.events[0].key)
+      if (seen.length === 3) break
+    }
+  })()
+  await store.insert(users).values(user('a'))
+  await store.insert(users).values(user('b'))
+  await store.transaction(async (tx) => {
+    await sleep(20)
+    await tx.insert(users).values(user('c'))
+    await tx.run(sql`UPDATE users SET name='x'`)
+  })
+  await loop
+  assert.deepEqual(seen, ['a', 'b', 'c'])
+})

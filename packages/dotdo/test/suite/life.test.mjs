@@ -15,6 +15,7 @@ const project = join(dirname(fileURLToPath(import.meta.url)), '..', '..')
 function run(program, dir = folder()) {
   const file = join(project, `life-${Math.random().toString(36).slice(2)}.mjs`)
   writeFileSync(file, `import { RelationalStore, open } from 'dotdo/db/relational'
+import { sql } from 'drizzle-orm'
 import { sqliteTable, text } from 'drizzle-orm/sqlite-core'
 const LONG = ${JSON.stringify(LONG)}
 const dir = ${JSON.stringify(dir)}
@@ -58,7 +59,7 @@ const db = open(dir)
 const store = new RelationalStore(db, { users })
 db.query(LONG, [1e12])
 db.query(LONG, [1e12])
-store.transaction(async (tx) => { await tx.insert(users).values({ id: 'a' }); await tx.run('SELECT 1'); await new Promise(() => {}) })
+store.transaction(async (tx) => { await tx.insert(users).values({ id: 'a' }); await tx.run(sql.raw('SELECT 1')); await new Promise(() => {}) })
 setTimeout(() => process.exit(5), 50)`)
   assert.equal(status, 5, stderr)
   assert.ok(Date.now() - begun < 20_000)
@@ -78,7 +79,7 @@ const running = []
 for (let i = 0; i < 3000; i++) {
   running.push(db.query('SELECT ' + i + ' AS n'), store.insert(users).values({ id: 'u' + i }).execute())
   if (i % 250 === 0) { gc(); await new Promise((r) => setImmediate(r)); }
-  if (i % 500 === 0) running.push(db.query(LONG + ' -- ' + i, [200000]), store.transaction(async (tx) => { gc(); await tx.run('UPDATE users SET id=id'); gc() }))
+  if (i % 500 === 0) running.push(db.query(LONG + ' -- ' + i, [200000]), store.transaction(async (tx) => { gc(); await tx.run(sql.raw('UPDATE users SET id=id')); gc() }))
 }
 await Promise.all(running)
 gc()

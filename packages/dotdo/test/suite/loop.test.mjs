@@ -73,6 +73,19 @@ test('a signal stops a query, and what comes after it runs', async (t) => {
   assert.deepEqual(await db.query('SELECT 1 AS one', [], { signal: new AbortController().signal }), [{ one: 1 }])
 })
 
+test("a signal stops Drizzle's queries too, and no write", async (t) => {
+  const { store } = pageStore(t)
+  const own = new AbortController()
+  const reason = new Error('enough')
+  const long = store.withSignal(own.signal).all(sql`WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x+1 FROM c WHERE x<1e12) SELECT count(*) FROM c`)
+  setTimeout(() => own.abort(reason), 10)
+  await assert.rejects(async () => long, (e) => e === reason)
+  const other = store.withSignal(new AbortController().signal)
+  await other.insert(users).values(user('a'))
+  await other.transaction(async (tx) => tx.insert(users).values(user('b')))
+  assert.deepEqual(await other.select({ id: users.id }).from(users), [{ id: 'a' }, { id: 'b' }])
+})
+
 test('closing stops queries that run', async (t) => {
   const { db, store } = pageStore(t)
   const long = db.query(LONG, [1_000_000_000])

@@ -4,10 +4,10 @@ import { Table, entityKind, getTableName, is, sql } from 'drizzle-orm'
 import type { SQLWrapper } from 'drizzle-orm'
 
 import { Database, OBJECTS } from '../../engine/database.js'
-import type { RunResult } from '../../engine/database.js'
+import type { Executor } from '../../engine/database.js'
 import { RelationalStoreError } from '../../engine/error.js'
 import { changes, unhandled } from '../../engine/feed.js'
-import type { Commit, FollowOptions, UnifiedEvent } from '../../engine/feed.js'
+import type { ChangesOptions, Commit, FollowOptions, UnifiedEvent } from '../../engine/feed.js'
 import { tableOf } from '../../engine/shape.js'
 import type { TableShape } from '../../engine/shape.js'
 import type { Dialect } from '../../drizzle/ddl.js'
@@ -69,7 +69,7 @@ export interface EventOptions extends FollowOptions {
 }
 
 /** What a store has beside what Drizzle has. */
-class Store<TSchema extends Record<string, unknown>> extends Base {
+class Store<TSchema extends Record<string, unknown>, TRelations> extends Base {
   static readonly [entityKind]: string = 'RelationalStore'
   /** The tables that it was made with. */
   readonly schema: TSchema
@@ -102,6 +102,14 @@ class Store<TSchema extends Record<string, unknown>> extends Base {
     if (cache !== undefined && $cache !== undefined) $cache.invalidate = (params) => cache.onMutate(params)
   }
 
+  /** Drizzle on this store, whose queries `signal` stops; they are rejected with its reason. */
+  withSignal(signal: AbortSignal): DrizzleOf<TSchema, TRelations> {
+    return this.#on({ database: this.$client, execute: (text, params, shape) => this.$client.execute(text, params, shape, signal) }) as DrizzleOf<
+      TSchema,
+      TRelations
+    >
+  }
+
   /** Runs any statement and gives its rows as objects. */
   async execute<T = Record<string, unknown>>(query: string | SQLWrapper): Promise<T[]> {
     const { dialect } = this as unknown as { dialect: Dialect }
@@ -127,7 +135,7 @@ class Store<TSchema extends Record<string, unknown>> extends Base {
   onCDCEvent(handler: (event: UnifiedEvent) => Promise<void> | void, options: EventOptions = {}): () => void {
     if (typeof handler !== 'function') throw new RelationalStoreError('Invalid', 'onCDCEvent takes a function')
     const { onError = unhandled } = options
-    const subscription = this.$client.follow(options, true, async ({ events }) => {
+    const subscription = this.$client.follow(this.$client.feed(options), true, async ({ events }) => {
       for (const event of events) {
         try {
           await handler(event)
@@ -136,11 +144,13 @@ class Store<TSchema extends Record<string, unknown>> extends Base {
         }
       }
     })
+    // There may be something already, where it begins earlier.
+    subscription.wake()
     return () => subscription.stop()
   }
 
-  /** The commits, for `for await`: from now on, or after a position. It ends when the store is closed. */
-  changes(options: FollowOptions = {}): AsyncGenerator<Commit, void, undefined> {
+  /** The commits, for `for await`: from now on, after a position, or from a cursor that the store keeps. It ends when the store is closed. */
+  changes(options: ChangesOptions = {}): AsyncGenerator<Commit, void, undefined> {
     return changes(this.$client, options)
   }
 
@@ -221,7 +231,7 @@ class Store<TSchema extends Record<string, unknown>> extends Base {
     return appliedMigrations(this.$client)
   }
 
-  #on(executor: Parameters<typeof generation.on>[1]): MigrationDatabase {
+  #on(executor: Executor): MigrationDatabase {
     return generation.on(this as unknown as { dialect: unknown; session: unknown }, executor) as MigrationDatabase
   }
 
@@ -235,7 +245,7 @@ class Store<TSchema extends Record<string, unknown>> extends Base {
 
 /** A typed store: all of Drizzle, on one database. `TRelations` is what `defineRelations` of Drizzle 1.0 gave. */
 export type RelationalStore<TSchema extends Record<string, unknown> = Record<string, never>, TRelations = {}> = DrizzleOf<TSchema, TRelations> &
-  Pick<Store<TSchema>, keyof Store<TSchema>>
+  Pick<Store<TSchema, TRelations>, keyof Store<TSchema, TRelations>>
 
 /** How a store is made. */
 export interface RelationalStoreConstructor {
