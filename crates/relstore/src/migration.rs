@@ -104,20 +104,18 @@ impl RelationalStore {
         self.named(self.database().plan_roll_back(folder, target))
     }
 
-    /// Takes the newest applied migrations of the folder back by their downs until none above `target` is applied; `None` takes back all. The
-    /// shape that would come of it is checked by the store's compatibility.
+    /// Takes the newest applied migrations of the folder back by their downs until none above `target` is applied; `None` takes back all.
+    /// What comes of it was in force before, so the store's compatibility is not asked.
     ///
     /// # Errors
-    /// `Incompatible` if the store's mode refuses it; otherwise as [`relstore_engine::Database::roll_back_migrations`].
+    /// As [`relstore_engine::Database::roll_back_migrations`].
     pub fn roll_back_migrations(
         &self,
         folder: &MigrationFolder,
         target: Option<u64>,
         allow_destructive: bool,
     ) -> Result<Vec<MigrationReport>> {
-        let mut check = |proposal: &Proposal<'_>| self.refuse_incompatible(proposal);
-        let reports = self.database().roll_back_migrations_checked(folder, target, allow_destructive, Some(&mut check));
-        let reports = self.named(reports)?;
+        let reports = self.named(self.database().roll_back_migrations(folder, target, allow_destructive))?;
         self.acknowledge()?;
         Ok(reports)
     }
@@ -137,19 +135,18 @@ impl RelationalStore {
     /// # Errors
     /// `Incompatible` if the store's mode refuses it; otherwise as [`relstore_engine::Database::migrate`]. Nothing is done then.
     pub fn migrate(&self, migration: &InlineMigration<'_>) -> Result<InlineOutcome> {
-        let mut check = |proposal: &Proposal<'_>| self.refuse_incompatible(proposal);
+        let mut check = |proposal: &Proposal<'_>| self.verdict(proposal)?.into_result().map(|_| ());
         let outcome = self.named(self.database().migrate_checked(migration, Some(&mut check)))?;
         self.acknowledge()?;
         Ok(outcome)
     }
 
-    /// Takes the current inline migration back by its `down`, checked by the store's compatibility.
+    /// Takes the current inline migration back by its `down`. As for a folder, the store's compatibility is not asked.
     ///
     /// # Errors
-    /// `Incompatible` if the store's mode refuses it; otherwise as [`relstore_engine::Database::roll_back`].
+    /// As [`relstore_engine::Database::roll_back`].
     pub fn roll_back(&self, migration: &InlineMigration<'_>) -> Result<MigrationReport> {
-        let mut check = |proposal: &Proposal<'_>| self.refuse_incompatible(proposal);
-        let report = self.named(self.database().roll_back_checked(migration, Some(&mut check)))?;
+        let report = self.named(self.database().roll_back(migration))?;
         self.acknowledge()?;
         Ok(report)
     }
@@ -159,8 +156,7 @@ impl RelationalStore {
     /// # Errors
     /// As [`relstore_engine::Database::roll_back_to`].
     pub fn roll_back_to(&self, version: u64, migrations: &[InlineMigration<'_>]) -> Result<Vec<MigrationReport>> {
-        let mut check = |proposal: &Proposal<'_>| self.refuse_incompatible(proposal);
-        let reports = self.named(self.database().roll_back_to_checked(version, migrations, Some(&mut check)))?;
+        let reports = self.named(self.database().roll_back_to(version, migrations))?;
         self.acknowledge()?;
         Ok(reports)
     }
@@ -215,10 +211,6 @@ impl RelationalStore {
     pub fn check_edit(&self, edit: &Edit) -> Result<Report> {
         let evolution = self.compatibility()?.evolution(self.profile()?);
         evolution.check_edit(&self.named(self.database().schemas())?, edit)
-    }
-
-    fn refuse_incompatible(&self, proposal: &Proposal<'_>) -> Result<()> {
-        self.verdict(proposal)?.into_result().map(|_| ())
     }
 
     /// The verdict over what a run would make. What it says it drops is gone for good, and not what it adds under another name: that it may drop
