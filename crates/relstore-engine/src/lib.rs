@@ -28,6 +28,7 @@ mod lock;
 pub mod log;
 pub mod migration;
 mod once;
+mod outcome;
 mod owned_transaction;
 mod phantom;
 mod read_transaction;

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use relstore_model::{Clock, Error, ErrorKind, HybridClock, Lsn, Result, Row, Schema, Timestamp, TxId, Value};
+use relstore_model::{Clock, Error, ErrorKind, HybridClock, Lsn, Result, Schema, Timestamp, TxId, Value};
 use rusqlite::ErrorCode;
 use rusqlite::config::DbConfig;
 use rusqlite::hooks::Wal;
@@ -16,41 +16,14 @@ use crate::deadline::Deadline;
 use crate::durability::Disk;
 use crate::eviction::{self, Shadow, Tier};
 use crate::lock::{Found, Leaving};
+pub(crate) use crate::outcome::Committed;
+pub use crate::outcome::Outcome;
 use crate::reader::{Each, column_names, rows_scanned, step};
 use crate::retention::Retention;
 use crate::settings::Settings;
 use crate::sqlite::{Connection, from_sqlite};
 use crate::trust::Trust;
 use crate::{catalog, log, recovery, sql, wal};
-
-/// What a statement did.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Outcome {
-    /// The names of the columns that it gave, if it gives rows.
-    pub columns: Vec<String>,
-    /// The rows that it gave (`RETURNING`, or a query).
-    pub rows: Vec<Row>,
-    /// How many rows it inserted, updated or deleted; rows that cascades and triggers changed are not counted.
-    pub changes: u64,
-    /// The rowid of the last row it inserted.
-    pub last_insert_rowid: i64,
-    /// How many rows it met in scans of whole tables or indexes; 0 if each table was reached by what it asked for. Rows that an index found
-    /// are not counted by SQLite.
-    pub rows_scanned: u64,
-    /// How many rows it wrote in all, those of cascades and triggers and those that came back from the cold tier for it included.
-    pub rows_written: u64,
-}
-
-/// What a commit was.
-#[derive(Clone, Debug)]
-pub(crate) struct Committed {
-    /// The position of its last change; the one before it, if it changed nothing.
-    pub(crate) lsn: Lsn,
-    /// The schema, if it changed.
-    pub(crate) schema: Option<Arc<Schema>>,
-    /// Its number among the commits in the WAL, for [`Disk::make_safe`].
-    pub(crate) number: u64,
-}
 
 /// The writing connection. Held by one caller at a time.
 pub(crate) struct Writer {
