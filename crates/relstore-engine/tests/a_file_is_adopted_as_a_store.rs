@@ -74,7 +74,7 @@ fn a_large_file_comes_in_many_commits_under_its_schema() {
     let commits = db.commits_after(Lsn::ZERO, usize::MAX).unwrap();
     assert!(commits.len() >= 3 && commits.iter().all(|c| c.packed.len() < 6 << 20), "{} commits", commits.len());
     assert_eq!(commits.iter().map(|c| c.schema_version).collect::<Vec<_>>()[..2], [0, 1]);
-    assert_eq!(commits.iter().map(|c| u64::from(c.count)).sum::<u64>(), 20_001);
+    assert_eq!(commits.iter().map(|c| c.count).sum::<u64>(), 20_001);
     assert_eq!(common::replayed(&db), state(&db));
 }
 
