@@ -144,12 +144,6 @@ pub(crate) struct MigrateDownArguments {
     /// The folder of migrations.
     #[arg(value_name = "FOLDER")]
     pub(crate) folder: PathBuf,
-    /// The installation.
-    #[arg(long, value_name = "DIR")]
-    pub(crate) dir: PathBuf,
-    /// The store.
-    #[arg(long, value_name = "NAME")]
-    pub(crate) ns: String,
     /// Take back every migration above this version, newest first, instead of the newest alone.
     #[arg(long, value_name = "VERSION")]
     pub(crate) to: Option<u64>,
@@ -159,9 +153,8 @@ pub(crate) struct MigrateDownArguments {
     /// Allow what loses tables, columns or all rows of a table for good.
     #[arg(long)]
     pub(crate) allow_destructive: bool,
-    /// Print one JSON document.
-    #[arg(long)]
-    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) store: StoreArguments,
 }
 
 /// `relstore adopt`.
@@ -205,55 +198,34 @@ pub(crate) enum SchemaVerb {
 /// `relstore schema diff`.
 #[derive(Debug, Args)]
 pub(crate) struct SchemaAgainstArguments {
-    /// The installation.
-    #[arg(long, value_name = "DIR")]
-    pub(crate) dir: PathBuf,
-    /// The store.
-    #[arg(long, value_name = "NAME")]
-    pub(crate) ns: String,
+    #[command(flatten)]
+    pub(crate) store: StoreArguments,
     /// What the store should be: a file of CREATE statements, a folder of migrations, or another store of the installation.
     #[arg(value_name = "FILE|FOLDER|STORE")]
     pub(crate) against: String,
-    /// Print one JSON document.
-    #[arg(long)]
-    pub(crate) json: bool,
 }
 
 /// `relstore schema check`.
 #[derive(Debug, Args)]
 pub(crate) struct SchemaCheckArguments {
-    /// The installation.
-    #[arg(long, value_name = "DIR")]
-    pub(crate) dir: PathBuf,
-    /// The store.
-    #[arg(long, value_name = "NAME")]
-    pub(crate) ns: String,
+    #[command(flatten)]
+    pub(crate) store: StoreArguments,
     /// The new shape: a file of CREATE statements, a folder of migrations, another store, or one change as a JSON object.
     #[arg(value_name = "FILE|FOLDER|STORE|JSON")]
     pub(crate) new: String,
-    /// Print one JSON document.
-    #[arg(long)]
-    pub(crate) json: bool,
 }
 
 /// `relstore schema mode`.
 #[derive(Debug, Args)]
 pub(crate) struct SchemaModeArguments {
-    /// The installation.
-    #[arg(long, value_name = "DIR")]
-    pub(crate) dir: PathBuf,
-    /// The store.
-    #[arg(long, value_name = "NAME")]
-    pub(crate) ns: String,
+    #[command(flatten)]
+    pub(crate) store: StoreArguments,
     /// NONE, BACKWARD, FORWARD, FULL, one of these with _TRANSITIVE, or DEFAULT.
     #[arg(value_name = "MODE")]
     pub(crate) mode: Option<String>,
     /// What becomes of changes of unique keys, foreign keys and checks: warn, enforce, ignore.
     #[arg(long, value_name = "POLICY")]
     pub(crate) constraints: Option<String>,
-    /// Print one JSON object.
-    #[arg(long)]
-    pub(crate) json: bool,
 }
 
 /// `relstore schema show`.

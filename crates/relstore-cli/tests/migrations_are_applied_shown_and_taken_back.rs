@@ -104,7 +104,8 @@ fn what_loses_data_is_refused_until_it_is_allowed_and_downs_take_it_back() {
     let down = |more: &[&str]| relstore(&it, &["migrate", "down", folder.to_str().unwrap()], &[&["--ns", "acme"], more].concat());
     let planned = down(&["--dry-run"]).ok();
     assert!(planned.contains("ALTER TABLE users ADD COLUMN age INTEGER") && planned.contains("Nothing was done"), "{planned}");
-    assert!(down(&[]).ok().contains("0002_age"));
+    let said = down(&[]).ok();
+    assert!(said.starts_with("0002_age  1 statement\nTaken back."), "{said}");
     down(&[]).refused("Invalid", &["drops column users.note"]);
     down(&["--allow-destructive"]).ok();
     let rows = it.run("sql", &["--ns", "acme", "--json", "SELECT * FROM users WHERE id = 1"]).json();
@@ -183,6 +184,43 @@ fn a_wrong_folder_and_a_wrong_statement_are_named() {
     let said = apply(&it, &folder, &["--ns", "acme"]).refused("Invalid", &["0001_ok.sql", "statement: 2", "line: 3", "TABEL"]);
     assert!(said.contains('^'), "{said}");
     it.sql("acme", "SELECT * FROM one").refused("NotFound", &["no such table: one"]);
+}
+
+#[test]
+fn a_dry_run_makes_nothing_and_a_first_migration_that_fails_leaves_nothing() {
+    let it = Installation::new();
+    let folder = folder(&it);
+    let planned = apply(&it, &folder, &["--ns", "acme", "--dry-run"]).ok();
+    assert!(planned.contains("creates table users") && planned.contains("2 migrations for acme. Nothing was done."), "{planned}");
+    assert!(!it.dir().exists(), "a plan makes no installation");
+    let wrong = plain(&it, &[("0001_wrong.sql", "CREATE TABLE one(id INTEGER PRIMARY KEY); CREATE TABEL two(id)")]);
+    apply(&it, &wrong, &["--ns", "acme"]).refused("Invalid", &["0001_wrong.sql", "TABEL"]);
+    assert!(!it.dir().exists(), "nor does what fails on an empty store");
+    apply(&it, &folder, &["--ns", "acme"]).ok();
+    apply(&it, &wrong, &["--ns", "typo", "--dry-run"]).refused("Invalid", &["TABEL"]);
+    assert_eq!(std::fs::read_dir(it.dir().join("hot")).unwrap().count(), 1, "and no store beside it");
+}
+
+#[test]
+fn a_folder_is_checked_without_a_store() {
+    let it = Installation::new();
+    let check = |folder: &Path, more: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_relstore"));
+        command.args(["migrate", "check"]).arg(folder).args(more).env("NO_COLOR", "1");
+        run(&mut command)
+    };
+    let said = check(&folder(&it), &[]).ok();
+    assert!(said.contains("0001_rebuild.sql:9: warning[rebuild-with-cascade-child]: users is rebuilt"), "{said}");
+    assert!(said.ends_with("2 migrations: 0 errors, 3 warnings\n"), "{said}");
+    let document = check(&folder(&it), &["--mode", "FULL", "--json"]).json();
+    let codes: Vec<&str> = document["findings"].as_array().unwrap().iter().filter_map(|f| f["code"].as_str()).collect();
+    assert!(document["ok"] == true && codes.contains(&"incompatible"), "{document}");
+    let twice =
+        plain(&it, &[("0001_a.sql", "CREATE TABLE a(id INTEGER PRIMARY KEY)"), ("1_b.sql", "CREATE TABLE b(id INTEGER PRIMARY KEY)")]);
+    let ran = check(&twice, &[]);
+    assert!(ran.code == Some(1) && ran.out.contains("error[version-repeats]"), "{ran:?}");
+    assert!(ran.err.starts_with("error[Invalid]: the folder does not do the same on every store"), "{ran:?}");
+    check(&twice, &["--mode", "FUL"]).refused("Invalid", &["did you mean FULL?"]);
 }
 
 #[test]

@@ -11,7 +11,7 @@ use std::path::Path;
 
 use relstore::engine::migration::{LateMigrations, MigrationFolder};
 use relstore::model::{Error, ErrorKind, Namespace};
-use relstore::{Fleet, FleetMigrateOptions, MigrateOptions, StoreMigration};
+use relstore::{Fleet, FleetMigrateOptions, MigrateOptions, MigrateReport, RelationalStore, StoreMigration};
 use serde_json::json;
 
 use crate::cli::{MigrateApplyArguments, MigrateArguments, MigrateDownArguments, MigrateStatusArguments, MigrateVerb};
@@ -59,9 +59,27 @@ fn named(ns: Option<&str>) -> Result<Namespace, Error> {
 async fn apply(arguments: MigrateApplyArguments) -> Outcome {
     let folder = MigrationFolder::read(&arguments.folder)?;
     let ns = named(arguments.stores.ns.as_deref())?;
-    let fleet = super::open_or_create(&arguments.stores.dir).await?;
-    let store = fleet.store(&ns)?;
-    let bar = bar(arguments.json || arguments.dry_run, "{msg} {bar:40} {pos}/{len} statements");
+    let dir = &arguments.stores.dir;
+    let known = match Fleet::open(dir).await.and_then(|fleet| fleet.read_store(&ns)) {
+        Ok(store) => Some(store),
+        Err(e) if e.kind() == ErrorKind::NotFound => None,
+        Err(e) => return Err(e.into()),
+    };
+    if arguments.dry_run || known.is_none() {
+        // What only plans makes no store, and a store that is not there yet is made only for migrations that go through on an empty one.
+        let planned = plan(known, &folder, &ns, &options(&arguments)).await?;
+        if arguments.dry_run {
+            return tell(|out| {
+                if arguments.json {
+                    write_document(out, &document::of_report(&ns, &planned, true))
+                } else {
+                    story::plan(out, &ns, &planned)
+                }
+            });
+        }
+    }
+    let store = super::open_or_create(dir).await?.store(&ns)?;
+    let bar = bar(arguments.json, "{msg} {bar:40} {pos}/{len} statements");
     let report = store.apply_migrations(
         &folder,
         &options(&arguments),
@@ -73,11 +91,25 @@ async fn apply(arguments: MigrateApplyArguments) -> Outcome {
     );
     bar.finish_and_clear();
     let report = report?;
-    tell(|out| match (arguments.json, arguments.dry_run) {
-        (true, _) => write_document(out, &document::of_report(&ns, &report, arguments.dry_run)),
-        (false, true) => story::plan(out, &ns, &report),
-        (false, false) => story::applied(out, &ns, &report, &arguments.stores.dir),
+    tell(|out| {
+        if arguments.json { write_document(out, &document::of_report(&ns, &report, false)) } else { story::applied(out, &ns, &report, dir) }
     })
+}
+
+/// What the folder would do to the store, or to an empty one if there is none.
+async fn plan(
+    known: Option<RelationalStore>,
+    folder: &MigrationFolder,
+    ns: &Namespace,
+    options: &MigrateOptions,
+) -> Result<MigrateReport, Error> {
+    let options = MigrateOptions { dry_run: true, ..options.clone() };
+    if let Some(store) = known {
+        return store.apply_migrations(folder, &options, None);
+    }
+    let unusable = |e| Error::unavailable("no temporary folder can be made to plan in").with_hint("set TMPDIR to a folder").with_source(e);
+    let empty = tempfile::tempdir().map_err(unusable)?;
+    Fleet::create(empty.path()).await?.store(ns)?.apply_migrations(folder, &options, None)
 }
 
 async fn apply_all(arguments: MigrateApplyArguments) -> Outcome {
@@ -167,31 +199,29 @@ async fn status(arguments: MigrateStatusArguments) -> Outcome {
 
 async fn down(arguments: MigrateDownArguments) -> Outcome {
     let folder = MigrationFolder::read(&arguments.folder)?;
-    let ns = super::namespace(&arguments.ns)?;
-    let fleet = Fleet::open(&arguments.dir).await?;
+    let (dir, json) = (&arguments.store.dir, arguments.store.json);
+    let ns = super::namespace(&arguments.store.ns)?;
+    let fleet = Fleet::open(dir).await?;
     // Refuses a name that is no store's, before one is made.
-    let standing = fleet.read_store(&ns)?.migration_status(&folder)?;
-    let store = fleet.store(&ns)?;
-    let newest_but_one = || {
-        let mut versions: Vec<u64> = standing.applied.iter().map(|(version, _)| *version).collect();
-        versions.sort_unstable();
-        versions.len().checked_sub(2).map(|place| versions[place])
+    let known = fleet.read_store(&ns)?;
+    let target = match arguments.to {
+        Some(version) => Some(version),
+        None => {
+            let mut versions: Vec<u64> = known.migration_status(&folder)?.applied.iter().map(|(version, _)| *version).collect();
+            versions.sort_unstable();
+            versions.len().checked_sub(2).map(|newest_but_one| versions[newest_but_one])
+        }
     };
-    let target = arguments.to.or_else(newest_but_one);
     if arguments.dry_run {
-        let plan = store.plan_roll_back(&folder, target)?;
-        return tell(
-            |out| {
-                if arguments.json { write_document(out, &document::of_plan(&ns, &plan)) } else { story::plan_down(out, &ns, &plan) }
-            },
-        );
+        let plan = known.plan_roll_back(&folder, target)?;
+        return tell(|out| if json { write_document(out, &document::of_plan(&ns, &plan)) } else { story::plan_down(out, &ns, &plan) });
     }
-    let reports = store.roll_back_migrations(&folder, target, arguments.allow_destructive)?;
+    let reports = fleet.store(&ns)?.roll_back_migrations(&folder, target, arguments.allow_destructive)?;
     tell(|out| {
-        if arguments.json {
+        if json {
             write_document(out, &json!({"ns": ns, "reverted": reports.iter().map(document::of_migration).collect::<Vec<_>>()}))
         } else {
-            story::reverted(out, &ns, &reports, &arguments.dir)
+            story::reverted(out, &ns, &reports, dir)
         }
     })
 }

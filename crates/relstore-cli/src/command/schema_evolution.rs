@@ -11,7 +11,7 @@ use relstore::{Fleet, RelationalStore};
 use serde_json::json;
 
 use super::migrate::verdict;
-use crate::cli::{SchemaAgainstArguments, SchemaCheckArguments, SchemaModeArguments};
+use crate::cli::{SchemaAgainstArguments, SchemaCheckArguments, SchemaModeArguments, StoreArguments};
 use crate::failure::{Failure, Outcome};
 use crate::output::number::counted;
 use crate::output::table::Table;
@@ -35,27 +35,27 @@ fn shape(fleet: &Fleet, name: &str) -> Result<Schema, Error> {
     Ok(Schema::clone(&store.database().schema()))
 }
 
-async fn opened(dir: &Path, ns: &str) -> Result<(Fleet, RelationalStore), Error> {
-    let ns = super::namespace(ns)?;
-    let fleet = Fleet::open(dir).await?;
+async fn opened(arguments: &StoreArguments) -> Result<(Fleet, RelationalStore), Error> {
+    let ns = super::namespace(&arguments.ns)?;
+    let fleet = Fleet::open(&arguments.dir).await?;
     let store = fleet.read_store(&ns)?;
     Ok((fleet, store))
 }
 
 pub(super) async fn diff(arguments: SchemaAgainstArguments) -> Outcome {
-    let (fleet, store) = opened(&arguments.dir, &arguments.ns).await?;
+    let (fleet, store) = opened(&arguments.store).await?;
     let against = shape(&fleet, &arguments.against)?;
     let current = store.database().schema();
     let changes = differences(&current, &described(&current, &against, &[])?);
     let mut out = super::stdout();
-    if arguments.json {
+    if arguments.store.json {
         let change = |c: &relstore::model::evolution::Change| json!({"code": c.rule.code, "path": c.path(), "message": c.detail});
         let changes: Vec<_> = changes.iter().map(change).collect();
-        serde_json::to_writer_pretty(&mut out, &json!({"ns": arguments.ns, "against": arguments.against, "changes": changes}))
+        serde_json::to_writer_pretty(&mut out, &json!({"ns": arguments.store.ns, "against": arguments.against, "changes": changes}))
             .map_err(std::io::Error::from)?;
         writeln!(out)?;
     } else if changes.is_empty() {
-        writeln!(out, "{} is as {} says.", arguments.ns, arguments.against)?;
+        writeln!(out, "{} is as {} says.", arguments.store.ns, arguments.against)?;
     } else {
         let mut table = Table::new(&["where", "what would change"]);
         for change in &changes {
@@ -63,14 +63,14 @@ pub(super) async fn diff(arguments: SchemaAgainstArguments) -> Outcome {
         }
         writeln!(out, "{}", table.render())?;
         let count = counted(changes.len() as u64, "difference");
-        writeln!(out, "{count} from {} to {}.", arguments.ns, arguments.against)?;
+        writeln!(out, "{count} from {} to {}.", arguments.store.ns, arguments.against)?;
     }
     out.flush()?;
     Ok(())
 }
 
 pub(super) async fn check(arguments: SchemaCheckArguments) -> Outcome {
-    let (fleet, store) = opened(&arguments.dir, &arguments.ns).await?;
+    let (fleet, store) = opened(&arguments.store).await?;
     let report = if arguments.new.trim_start().starts_with('{') {
         let json = serde_json::from_str(&arguments.new)
             .map_err(|e| Error::invalid("the change is not JSON").with("given", &arguments.new).with_source(e))?;
@@ -79,7 +79,7 @@ pub(super) async fn check(arguments: SchemaCheckArguments) -> Outcome {
         store.check_compatibility(&shape(&fleet, &arguments.new)?)?
     };
     let mut out = super::stdout();
-    if arguments.json {
+    if arguments.store.json {
         serde_json::to_writer_pretty(&mut out, &report).map_err(std::io::Error::from)?;
         writeln!(out)?;
     } else {
@@ -90,7 +90,7 @@ pub(super) async fn check(arguments: SchemaCheckArguments) -> Outcome {
 }
 
 pub(super) async fn mode(arguments: SchemaModeArguments) -> Outcome {
-    let (fleet, store) = opened(&arguments.dir, &arguments.ns).await?;
+    let (fleet, store) = opened(&arguments.store).await?;
     let before = store.compatibility()?;
     let mode = match arguments.mode.as_deref() {
         None => before.mode,
@@ -104,13 +104,18 @@ pub(super) async fn mode(arguments: SchemaModeArguments) -> Outcome {
     }
     let in_force = mode.unwrap_or(store.profile()?.default_mode());
     let mut out = super::stdout();
-    if arguments.json {
-        let document = json!({"ns": arguments.ns, "mode": in_force, "chosen": mode.is_some(), "constraints": constraints});
+    if arguments.store.json {
+        let document = json!({"ns": arguments.store.ns, "mode": in_force, "chosen": mode.is_some(), "constraints": constraints});
         serde_json::to_writer_pretty(&mut out, &document).map_err(std::io::Error::from)?;
         writeln!(out)?;
     } else {
         let how = if mode.is_some() { "" } else { " (nothing was chosen)" };
-        writeln!(out, "{}: {in_force}{how}, constraints {constraints} (order of upgrades: {})", arguments.ns, in_force.upgrade_order())?;
+        writeln!(
+            out,
+            "{}: {in_force}{how}, constraints {constraints} (order of upgrades: {})",
+            arguments.store.ns,
+            in_force.upgrade_order()
+        )?;
     }
     out.flush()?;
     Ok(())

@@ -118,7 +118,7 @@ pub struct ApplyReport {
 }
 
 impl Database {
-    /// Plans what applying the folder would do. Nothing is changed, and no writer waits. `options` are as for [`Database::apply_migrations`];
+    /// Plans what applying the folder would do. Nothing is changed; a writer waits for a short look at the most. `options` are as for [`Database::apply_migrations`];
     /// what those refuse is in the plan.
     ///
     /// # Errors
@@ -229,7 +229,7 @@ impl Database {
         })
     }
 
-    /// Plans what taking the migrations above `target` back would do; see [`Database::roll_back_migrations`]. Nothing is changed, and no writer waits.
+    /// Plans what taking the migrations above `target` back would do; see [`Database::roll_back_migrations`]. Nothing is changed; a writer waits for a short look at the most.
     /// Each planned migration is the down of the one it is named for, in the order in which they would run.
     ///
     /// # Errors

@@ -24,8 +24,8 @@ pub(super) enum End {
     Greatest,
 }
 
-/// SQLite's order of values: numbers, text, blobs; text by its bytes.
-pub(super) fn order(a: ValueRef<'_>, b: ValueRef<'_>) -> Ordering {
+/// SQLite's order of values, that of `COLLATE BINARY`: NULL, numbers by their value, text by its bytes, blobs.
+pub(crate) fn order(a: ValueRef<'_>, b: ValueRef<'_>) -> Ordering {
     let class = |v: ValueRef<'_>| match v {
         ValueRef::Null => 0,
         ValueRef::Integer(_) | ValueRef::Real(_) => 1,
@@ -185,5 +185,30 @@ mod tests {
         assert!(!min.as_ref().unwrap().is_exact, "the bound is further than 4");
         widen(&mut min, End::Least, ValueRef::Integer(2));
         assert_eq!(min, Some(Extreme { value: Value::Integer(2), is_exact: true }));
+    }
+
+    #[test]
+    fn cells_have_sqlites_order() {
+        let ordered = [
+            ValueRef::Null,
+            ValueRef::Real(f64::NEG_INFINITY),
+            ValueRef::Integer(i64::MIN),
+            ValueRef::Integer(-1),
+            ValueRef::Real(-0.5),
+            ValueRef::Integer(0),
+            ValueRef::Real(0.5),
+            ValueRef::Integer((1 << 53) + 1),
+            ValueRef::Integer(i64::MAX),
+            ValueRef::Real(9.3e18),
+            ValueRef::Text(b"a"),
+            ValueRef::Text(b"aa"),
+            ValueRef::Blob(b""),
+        ];
+        for (i, a) in ordered.iter().enumerate() {
+            for (j, b) in ordered.iter().enumerate() {
+                assert_eq!(order(*a, *b), i.cmp(&j), "{a:?} {b:?}");
+            }
+        }
+        assert_eq!(order(ValueRef::Integer(1), ValueRef::Real(1.0)), Ordering::Equal);
     }
 }

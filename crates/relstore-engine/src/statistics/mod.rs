@@ -19,6 +19,7 @@ pub use extreme::Extreme;
 
 pub(crate) use access::{each_hot_row, folded, scan_hot};
 pub(crate) use digest::{Hasher, key_positions};
+pub(crate) use extreme::order;
 
 /// What is known of a table.
 #[derive(Clone, Debug, PartialEq)]

@@ -123,7 +123,9 @@ fn each_applied(out: &mut dyn Write, reports: &[MigrationReport]) -> Result<()> 
         let rows: u64 = report.statements.iter().map(|s| s.rows).sum();
         let rows = if rows == 0 { String::new() } else { format!(", {}", counted(rows, "row")) };
         let statements = counted(report.statements.len() as u64, "statement");
-        writeln!(out, "{}  {statements}{rows}, schema version {}", style.strong(&m.name), m.schema_after)?;
+        // Of one that was taken back this is what it had made.
+        let version = if m.is_in_force() { format!(", schema version {}", m.schema_after) } else { String::new() };
+        writeln!(out, "{}  {statements}{rows}{version}", style.strong(&m.name))?;
         for rebuild in report.statements.iter().filter_map(|s| s.rebuild.as_ref()) {
             writeln!(out, "  {} is rebuilt, and is the same table", rebuild.name)?;
         }

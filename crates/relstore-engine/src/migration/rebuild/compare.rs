@@ -15,6 +15,7 @@ use rusqlite::Row;
 use crate::affinity::is_real;
 use crate::capture::Capture;
 use crate::sqlite::{Connection, cell, from_sqlite};
+use crate::statistics::order as value_order;
 
 /// How many rows a rebuild changed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -179,7 +180,7 @@ impl<'a> Merge<'a> {
             Match::Rowid => Ok(old.get::<_, i64>(0)?.cmp(&new.get::<_, i64>(0)?)),
             Match::Key => {
                 for (o, n) in self.old.key.iter().zip(&self.new.key) {
-                    let order = compare_cells(cell(old.get_ref(self.old.first() + o)?), cell(new.get_ref(self.new.first() + n)?));
+                    let order = value_order(cell(old.get_ref(self.old.first() + o)?), cell(new.get_ref(self.new.first() + n)?));
                     if order != Ordering::Equal {
                         return Ok(order);
                     }
@@ -231,65 +232,5 @@ impl<'a> Merge<'a> {
         self.later.count += 1;
         self.changes.created += 1;
         Ok(())
-    }
-}
-
-/// The order of SQLite's `COLLATE BINARY`: NULL, numbers by their value, text, blobs.
-fn compare_cells(a: ValueRef<'_>, b: ValueRef<'_>) -> Ordering {
-    let class = |v: ValueRef<'_>| match v {
-        ValueRef::Null => 0,
-        ValueRef::Integer(_) | ValueRef::Real(_) => 1,
-        ValueRef::Text(_) => 2,
-        ValueRef::Blob(_) => 3,
-    };
-    match (a, b) {
-        (ValueRef::Integer(a), ValueRef::Integer(b)) => a.cmp(&b),
-        (ValueRef::Real(a), ValueRef::Real(b)) => a.partial_cmp(&b).unwrap_or(Ordering::Equal),
-        (ValueRef::Integer(a), ValueRef::Real(b)) => compare_mixed(a, b),
-        (ValueRef::Real(a), ValueRef::Integer(b)) => compare_mixed(b, a).reverse(),
-        (ValueRef::Text(a), ValueRef::Text(b)) | (ValueRef::Blob(a), ValueRef::Blob(b)) => a.cmp(b),
-        _ => class(a).cmp(&class(b)),
-    }
-}
-
-fn compare_mixed(integer: i64, real: f64) -> Ordering {
-    // A float beyond every integer decides by itself; one within has a whole part that an integer can be, and a rest.
-    if real >= 9_223_372_036_854_775_808.0 {
-        return Ordering::Less;
-    }
-    if real < -9_223_372_036_854_775_808.0 {
-        return Ordering::Greater;
-    }
-    let whole = real.trunc();
-    integer.cmp(&(whole as i64)).then_with(|| whole.partial_cmp(&real).unwrap_or(Ordering::Equal))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn cells_have_sqlites_order() {
-        let ordered = [
-            ValueRef::Null,
-            ValueRef::Real(f64::NEG_INFINITY),
-            ValueRef::Integer(i64::MIN),
-            ValueRef::Integer(-1),
-            ValueRef::Real(-0.5),
-            ValueRef::Integer(0),
-            ValueRef::Real(0.5),
-            ValueRef::Integer((1 << 53) + 1),
-            ValueRef::Integer(i64::MAX),
-            ValueRef::Real(9.3e18),
-            ValueRef::Text(b"a"),
-            ValueRef::Text(b"aa"),
-            ValueRef::Blob(b""),
-        ];
-        for (i, a) in ordered.iter().enumerate() {
-            for (j, b) in ordered.iter().enumerate() {
-                assert_eq!(compare_cells(*a, *b), i.cmp(&j), "{a:?} {b:?}");
-            }
-        }
-        assert_eq!(compare_cells(ValueRef::Integer(1), ValueRef::Real(1.0)), Ordering::Equal);
     }
 }
