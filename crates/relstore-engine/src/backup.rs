@@ -85,7 +85,7 @@ impl Database {
             let backup = Backup::new(&from, to).map_err(failed)?;
             step_all(&backup, i32::MAX, &mut |_| {})?;
         }
-        writer.internally(|c| c.query("/*rs*/ PRAGMA main.wal_checkpoint(PASSIVE)", &[]))?;
+        writer.checkpoint()?;
         Ok(u64::try_from((pages_before - pages_after) * page_bytes).unwrap_or(0))
     }
 }

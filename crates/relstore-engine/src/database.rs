@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use relstore_model::{Clock, Commit, Error, ErrorKind, Lsn, Result, Schema, TxId, Value, ValueRef, identifier};
 
+use crate::checkpoint::Checkpoints;
 use crate::cursor::Claimed;
 use crate::durability::Disk;
 use crate::eviction::Tier;
@@ -29,7 +30,8 @@ pub struct Database {
     // Closed before the writer: the last connection to close copies the WAL into the file, and one that cannot write cannot.
     #[expect(clippy::vec_box, reason = "one is taken out and put back at every query: a pointer, not the whole reader")]
     readers: Mutex<Vec<Box<Reader>>>,
-    writer: Option<WriterPlace>,
+    checkpoints: Option<EndedCheckpoints>,
+    writer: Option<Arc<WriterPlace>>,
     tier: Arc<Tier>,
     schema: RwLock<Arc<Schema>>,
     high_water: AtomicU64,
@@ -43,6 +45,15 @@ pub struct Database {
     _lock: Option<WriterLock>,
 }
 
+/// A store's share of the thread that takes its WAL in, given back when this is dropped: before the writer's connection is closed.
+struct EndedCheckpoints(Arc<Checkpoints>);
+
+impl Drop for EndedCheckpoints {
+    fn drop(&mut self) {
+        self.0.end();
+    }
+}
+
 impl Database {
     /// Opens the store whose hot file is `path`, and makes it if there is none; its folder must exist.
     ///
@@ -50,10 +61,15 @@ impl Database {
     /// `Unavailable` if another handle has it open for writing, or the file cannot be opened or written; `Corrupt` if it is no store.
     pub fn open(path: &Path, settings: Settings, clock: Arc<dyn Clock>) -> Result<Self> {
         let (lock, found) = WriterLock::take(path)?;
-        let tier = Arc::new(Tier::default());
-        let writer = Writer::open(path, &settings, clock, Arc::clone(&tier), (&found, Arc::clone(&lock.leaving)))?;
+        let (tier, checkpoints) = (Arc::new(Tier::default()), Arc::new(Checkpoints::new(Arc::new(Disk::new(path)))));
+        let writer = Writer::open(path, &settings, clock, Arc::clone(&tier), &checkpoints, (&found, Arc::clone(&lock.leaving)))?;
         let (schema, lsn) = (writer.schema(), writer.last_lsn());
-        Ok(Self::assemble(path, settings, Some((writer, lock)), tier, schema, lsn))
+        let mut this = Self::assemble(path, settings, Some((writer, lock)), tier, schema, lsn);
+        if let Some(place) = &this.writer {
+            checkpoints.opened(path, place);
+        }
+        this.checkpoints = Some(EndedCheckpoints(checkpoints));
+        Ok(this)
     }
 
     /// Opens a store that exists for reading alone; another process may be writing it meanwhile.
@@ -86,7 +102,8 @@ impl Database {
         Self {
             path: path.to_owned(),
             settings,
-            writer: writer.map(WriterPlace::new),
+            checkpoints: None,
+            writer: writer.map(|writer| Arc::new(WriterPlace::new(writer))),
             readers: Mutex::new(Vec::new()),
             tier,
             schema: RwLock::new(schema),
@@ -205,6 +222,9 @@ impl Database {
         params: &[ValueRef<'_>],
         each: &mut dyn FnMut(&[ValueRef<'_>]) -> Result<()>,
     ) -> Result<Outcome> {
+        if surely_writes(sql) {
+            return self.write(|writer| Transaction::new(writer).execute_held((id, sql), params, each));
+        }
         let held = self.with_reader_mut(|reader| reader.try_held((id, sql), params, each, &|| self.settle()));
         if let Some(rows_scanned) = held.map_err(|e| explained(e, &self.schema()))? {
             return Ok(Outcome { rows_scanned, ..Outcome::default() });
@@ -212,10 +232,7 @@ impl Database {
         match self.run_reading(sql, params, false, each) {
             Ok(Some((_, rows_scanned))) => Ok(Outcome { rows_scanned, ..Outcome::default() }),
             Err(e) if e.kind() != ErrorKind::NotFound || self.writer.is_none() => Err(e),
-            Ok(None) | Err(_) => {
-                let params: Vec<Value> = params.iter().map(|cell| cell.to_value()).collect();
-                self.write(|writer| Transaction::new(writer).execute_each(sql, &params, each))
-            }
+            Ok(None) | Err(_) => self.write(|writer| Transaction::new(writer).execute_held((id, sql), params, each)),
         }
     }
 
@@ -252,6 +269,16 @@ impl Database {
         self.write(|writer| body(&Transaction::new(writer)))
     }
 
+    /// As [`Database::transaction`], if nobody is writing just now: for a thread that must not wait. `None` if somebody is, and nothing was done.
+    ///
+    /// # Errors
+    /// As [`Database::transaction`].
+    pub fn try_transaction<T, E: From<Error>>(&self, body: impl FnOnce(&Transaction<'_>) -> Result<T, E>) -> Result<Option<T>, E> {
+        self.writer_place()?;
+        let Some(writer) = self.try_lock_writer() else { return Ok(None) };
+        self.write_with(writer, None, |writer| body(&Transaction::new(writer))).map(Some)
+    }
+
     /// Runs `body` in a write transaction, on the writer itself.
     pub(crate) fn write<T, E: From<Error>>(&self, body: impl FnOnce(&Writer) -> Result<T, E>) -> Result<T, E> {
         self.write_as(None, body)
@@ -259,7 +286,15 @@ impl Database {
 
     /// As [`Database::write`]; the transaction has the id that the caller gave it.
     pub(crate) fn write_as<T, E: From<Error>>(&self, txid: Option<&TxId>, body: impl FnOnce(&Writer) -> Result<T, E>) -> Result<T, E> {
-        let writer = self.lock_writer()?;
+        self.write_with(self.lock_writer()?, txid, body)
+    }
+
+    fn write_with<T, E: From<Error>>(
+        &self,
+        writer: WriterGuard<'_>,
+        txid: Option<&TxId>,
+        body: impl FnOnce(&Writer) -> Result<T, E>,
+    ) -> Result<T, E> {
         let (value, committed) = writer.in_transaction(txid, body)?;
         self.announce(&committed);
         drop(writer);
@@ -308,6 +343,11 @@ impl Database {
     pub fn sync(&self) -> Result<()> {
         let Some(disk) = &self.disk else { return Ok(()) };
         disk.make_safe(disk.written())
+    }
+
+    /// How many commits were made through this handle.
+    pub(crate) fn written(&self) -> u64 {
+        self.disk.as_ref().map_or(0, |disk| disk.written())
     }
 
     /// What was read may rest on commits that are not safe yet: in a store that promises that they are, nobody is to see them earlier.
@@ -360,7 +400,7 @@ impl Database {
     }
 
     pub(crate) fn writer_place(&self) -> Result<&WriterPlace> {
-        self.writer.as_ref().ok_or_else(|| {
+        self.writer.as_deref().ok_or_else(|| {
             Error::unavailable("the store is open for reading alone").with("path", self.path.display()).with_hint("open it for writing")
         })
     }
@@ -414,15 +454,20 @@ impl Database {
 
     /// As `with_reader`, for what sets something of the connection; it sets it back.
     pub(crate) fn with_reader_mut<T>(&self, run: impl FnOnce(&mut Reader) -> Result<T>) -> Result<T> {
-        let pooled = self.readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let mut reader = pooled
-            .map_or_else(|| Reader::open(&self.path, &self.settings, Arc::clone(&self.tier), self.writer.is_none()).map(Box::new), Ok)?;
+        let mut reader = self.take_reader()?;
         let result = run(&mut reader);
         let mut readers = self.readers.lock().unwrap_or_else(PoisonError::into_inner);
         if readers.len() < self.settings.readers_idle_max {
             readers.push(reader);
         }
         result
+    }
+
+    /// A reader that is not put back.
+    pub(crate) fn take_reader(&self) -> Result<Box<Reader>> {
+        let idle = self.readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let open = || Reader::open(&self.path, &self.settings, Arc::clone(&self.tier), self.writer.is_none()).map(Box::new);
+        idle.map_or_else(open, Ok)
     }
 }
 

@@ -7,12 +7,15 @@
 //! Invariant: what [`Disk::is_safe`] says is on the disk, whatever happens. A sync that fails is not tried again: after it nobody knows
 //! what the disk holds, and the writer is poisoned.
 
+use std::ffi::c_int;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use relstore_model::{Error, ErrorKind, Result};
+use rusqlite::ffi::{SQLITE_IOERR_FSYNC, SQLITE_OK};
 
+use crate::sqlite::frames::SyncGate;
 use crate::wal;
 
 /// The disk under one store's WAL.
@@ -24,8 +27,8 @@ pub(crate) struct Disk {
     safe: AtomicU64,
     state: Mutex<State>,
     moved: Condvar,
-    /// The writer's: set where a sync failed.
-    is_poisoned: Arc<AtomicBool>,
+    /// It failed where nobody can know what it holds now, so that nothing more may be written.
+    is_poisoned: AtomicBool,
 }
 
 #[derive(Default)]
@@ -37,15 +40,25 @@ struct State {
 
 impl Disk {
     /// The disk of the store whose hot file is `path`.
-    pub(crate) fn new(path: &Path, is_poisoned: Arc<AtomicBool>) -> Self {
+    pub(crate) fn new(path: &Path) -> Self {
         Self {
             path: path.to_owned(),
             written: AtomicU64::new(0),
             safe: AtomicU64::new(0),
             state: Mutex::default(),
             moved: Condvar::new(),
-            is_poisoned,
+            is_poisoned: AtomicBool::new(false),
         }
+    }
+
+    /// Whether nothing more may be written.
+    pub(crate) fn is_poisoned(&self) -> bool {
+        self.is_poisoned.load(Ordering::Acquire)
+    }
+
+    /// From here on nothing is written any more.
+    pub(crate) fn poison(&self) {
+        self.is_poisoned.store(true, Ordering::Release);
     }
 
     /// One more commit is in the WAL; gives its number. Called with the writer's lock held.
@@ -75,29 +88,40 @@ impl Disk {
             if self.is_safe(number) {
                 return Ok(());
             }
-            if self.is_poisoned.load(Ordering::Acquire) {
+            if self.is_poisoned() {
                 return Err(unknown());
             }
             if state.is_syncing {
                 state = self.moved.wait(state).unwrap_or_else(PoisonError::into_inner);
                 continue;
             }
-            state.is_syncing = true;
-            let mut file = state.wal.take();
-            drop(state);
-            // Everything that is in the WAL before the sync begins is on the disk after it.
-            let written = self.written();
-            let synced = self.sync(&mut file);
-            state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-            state.is_syncing = false;
-            state.wal = file;
-            match &synced {
-                Ok(()) => self.safe.store(written, Ordering::Release),
-                Err(_) => self.is_poisoned.store(true, Ordering::Release),
-            }
-            self.moved.notify_all();
+            let synced;
+            (state, synced) = self.sync_alone(state, |file| self.sync(file));
             synced.map_err(|e| unknown().with_source(e))?;
         }
+    }
+
+    /// Runs a sync of the WAL beside no other.
+    fn sync_alone<'a, E>(
+        &'a self,
+        mut state: MutexGuard<'a, State>,
+        sync: impl FnOnce(&mut Option<wal::File>) -> Result<(), E>,
+    ) -> (MutexGuard<'a, State>, Result<(), E>) {
+        state.is_syncing = true;
+        let mut file = state.wal.take();
+        drop(state);
+        // Everything that is in the WAL before the sync begins is on the disk after it.
+        let written = self.written();
+        let synced = sync(&mut file);
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.is_syncing = false;
+        state.wal = file;
+        match &synced {
+            Ok(()) => self.safe.store(written, Ordering::Release),
+            Err(_) => self.poison(),
+        }
+        self.moved.notify_all();
+        (state, synced)
     }
 
     /// Whether the WAL is being synced just now.
@@ -111,6 +135,23 @@ impl Disk {
             None => file.insert(wal::open(&self.path)?),
         };
         wal::sync(file, &self.path)
+    }
+}
+
+/// A checkpoint copies out of the WAL what it has synced. Were a sync to fail beside its own, which then succeeds, it would copy what the disk
+/// may never have got.
+impl SyncGate for Disk {
+    fn pass(&self, sync: &mut dyn FnMut() -> c_int) -> c_int {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let state = self.moved.wait_while(state, |state| state.is_syncing).unwrap_or_else(PoisonError::into_inner);
+        if self.is_poisoned() {
+            return SQLITE_IOERR_FSYNC;
+        }
+        let (_state, synced) = self.sync_alone(state, |_| match sync() {
+            SQLITE_OK => Ok(()),
+            code => Err(code),
+        });
+        synced.map_or_else(|code| code, |()| SQLITE_OK)
     }
 }
 

@@ -1,6 +1,7 @@
 //! What statements and commits give.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use relstore_model::{Lsn, Row, Schema};
 
@@ -20,6 +21,8 @@ pub struct Outcome {
     pub rows_scanned: u64,
     /// How many rows it wrote in all, those of cascades and triggers and those that came back from the cold tier for it included.
     pub rows_written: u64,
+    /// How long the writer ran it, without the wait for the writer and without the commit; zero for a query outside of transactions.
+    pub elapsed: Duration,
 }
 
 /// What a commit was.

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use relstore_model::{Error, Lsn, Result, Schema, Value, ValueRef};
+use relstore_model::{Error, Lsn, Result, Schema};
 
 use crate::database::Database;
 use crate::transaction::Transaction;
-use crate::writer::{Outcome, Writer};
+use crate::writer::Writer;
 
 /// An open write transaction. It owns the store's writer until it ends: every other write waits for that. Dropped without
 /// [`OwnedTransaction::commit`] it leaves no trace.
@@ -59,12 +59,12 @@ impl OwnedTransaction {
         self.writer().map(Writer::schema)
     }
 
-    /// Runs one statement and gives each row to `each`; the outcome has the columns and no rows.
+    /// What runs statements in it.
     ///
     /// # Errors
-    /// As [`Transaction::execute_each`]; `Closed` if the transaction has ended.
-    pub fn execute_each(&self, sql: &str, params: &[Value], each: &mut dyn FnMut(&[ValueRef<'_>]) -> Result<()>) -> Result<Outcome> {
-        Transaction::new(self.writer()?).execute_each(sql, params, each)
+    /// `Closed` if it has ended.
+    pub fn transaction(&self) -> Result<Transaction<'_>> {
+        self.writer().map(Transaction::new)
     }
 
     /// Opens a savepoint inside those that are open, and gives its number.

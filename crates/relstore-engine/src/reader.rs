@@ -12,7 +12,7 @@ use crate::catalog;
 use crate::eviction::{self, Cold, Shadow, Tier};
 use crate::settings::Settings;
 use crate::sql;
-use crate::sqlite::held::HeldQuery;
+use crate::sqlite::held::HeldStatement;
 use crate::sqlite::{Connection, Parameters, cell, from_sqlite};
 
 /// The answer of a query.
@@ -27,7 +27,7 @@ pub struct Rows {
 /// A connection for reading.
 pub(crate) struct Reader {
     /// Queries that are held, by their numbers; `None` for a statement that writes. Dropped before the connection.
-    held: HashMap<u64, Option<HeldQuery>>,
+    held: HashMap<u64, Option<HeldStatement>>,
     held_max: usize,
     pub(crate) connection: Connection,
     authorizer: Arc<Authorizer>,
@@ -130,7 +130,10 @@ impl Reader {
             if self.held.len() >= self.held_max {
                 self.held.clear();
             }
-            self.held.insert(id, if is_read { HeldQuery::prepare(&self.connection.inner, sql) } else { None });
+            self.held.insert(
+                id,
+                if is_read { HeldStatement::prepare(&self.connection.inner, sql).filter(HeldStatement::is_read) } else { None },
+            );
         }
         let Some(Some(query)) = self.held.get_mut(&id) else { return Ok(None) };
         if !query.takes(params) {
@@ -228,6 +231,12 @@ impl Reader {
             Attempt::Done(columns) => Ok(columns),
             Attempt::Writes | Attempt::Overtaken => Err(crate::database::writes(sql)),
         }
+    }
+
+    /// Begins a read transaction, whose snapshot is the first query's, and that lasts until [`Reader::release`]; not on a follower, whose queries
+    /// each look at the file first.
+    pub(crate) fn keep(&self) -> Result<()> {
+        self.held(|c| c.execute("/*rs*/ BEGIN", &[])).map(|_| ())
     }
 
     /// Ends the read transaction.

@@ -4,7 +4,7 @@
 //! No capture, no log, no policy: only the translation of values and errors. This module and its children alone name rusqlite.
 
 mod error;
-mod frames;
+pub(crate) mod frames;
 pub(crate) mod held;
 pub(crate) mod raw;
 

@@ -22,7 +22,15 @@ impl<'a> Statement<'a> {
     pub(crate) fn new(writer: &'a Writer, text: &str) -> Result<Self> {
         let text = sql::statement(text)?;
         eviction::refuse_quiet(text)?;
-        Ok(Self { writer, text: text.to_owned(), held: writer.prepare_held(text)? })
+        let (prepared, is_ddl) = writer.prepare_unless_ddl(|c| c.prepare_cached(text).map_err(|e| from_sqlite(&e, text)));
+        let held = match (prepared?, is_ddl) {
+            (held, false) => Some(held),
+            (held, true) => {
+                held.discard();
+                None
+            }
+        };
+        Ok(Self { writer, text: text.to_owned(), held })
     }
 
     /// Runs the statement and gives how many rows it inserted, updated or deleted. Rows that it gives are passed over.

@@ -55,6 +55,22 @@ impl<'a> Transaction<'a> {
         self.explained(result)
     }
 
+    /// As [`Transaction::execute_each`], with borrowed parameters, for statements that are run often, also in other transactions. `id` is the
+    /// statement's number: the same number always comes with the same text. The writer keeps it prepared under it. The outcome has no columns.
+    ///
+    /// # Errors
+    /// As [`Transaction::execute_each`].
+    pub fn execute_held(
+        &self,
+        held: (u64, &str),
+        params: &[ValueRef<'_>],
+        each: &mut dyn FnMut(&[ValueRef<'_>]) -> Result<()>,
+    ) -> Result<Outcome> {
+        self.check_open()?;
+        let result = self.writer.run_held(held, params, each);
+        self.explained(result)
+    }
+
     /// Prepares a statement to be run many times in this transaction.
     ///
     /// # Errors

@@ -3,18 +3,18 @@
 use std::cell::{Cell, Ref, RefCell};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 
 use relstore_model::{Clock, Error, ErrorKind, HybridClock, Lsn, Result, Schema, Timestamp, TxId, Value};
-use rusqlite::ErrorCode;
 use rusqlite::config::DbConfig;
-use rusqlite::hooks::Wal;
 
 use crate::authorizer::{self, Authorizer};
 use crate::capture::{Capture, LogHead, Step};
+use crate::checkpoint::Checkpoints;
 use crate::deadline::Deadline;
 use crate::durability::Disk;
 use crate::eviction::{self, Shadow, Tier};
+use crate::held_statements::HeldStatements;
 use crate::lock::{Found, Leaving};
 pub(crate) use crate::outcome::Committed;
 pub use crate::outcome::Outcome;
@@ -27,7 +27,8 @@ use crate::{catalog, log, recovery, sql, wal};
 
 /// The writing connection. Held by one caller at a time.
 pub(crate) struct Writer {
-    // Dropped in this order: the connection is closed before the capture's state, which its callbacks use, is freed.
+    // Dropped in this order: statements before their connection, and that before the capture's state, which its callbacks use.
+    pub(crate) held: HeldStatements,
     pub(crate) connection: Connection,
     capture: Capture,
     authorizer: Arc<Authorizer>,
@@ -38,7 +39,7 @@ pub(crate) struct Writer {
     /// The same when the open transaction began.
     lsn_before: Cell<Lsn>,
     deadline: Arc<Deadline>,
-    disk: Arc<Disk>,
+    checkpoints: Arc<Checkpoints>,
     retention: Retention,
     /// The schema as the open transaction sees it.
     schema: RefCell<Arc<Schema>>,
@@ -48,8 +49,6 @@ pub(crate) struct Writer {
     version_before: Cell<u32>,
     /// A plain file is being made a store: its rows go into the log in many commits of one transaction.
     is_adopting: Cell<bool>,
-    /// Set when the disk failed: nothing is written any more. The WAL hook sets it too, where a checkpoint failed.
-    is_poisoned: Arc<AtomicBool>,
     /// The cold tier, as the open transaction sees it.
     shadow: Shadow,
     /// Whether the open transaction has changed what is cold, or the temp objects that show it.
@@ -63,26 +62,6 @@ pub(crate) struct Writer {
 
 /// How many bytes of changes the commits have that a file is adopted in.
 const ADOPTED_BYTES: u64 = 4 << 20;
-
-/// How many frames the WAL may have before it is copied into the file: SQLite's own number.
-const CHECKPOINT_FRAMES: i32 = 1000;
-
-/// Checkpoints as SQLite would by itself, but does not overlook that the disk failed in it: SQLite drops that error, and a WAL whose sync
-/// failed once must not be trusted again.
-fn checkpoint_or_poison(connection: &mut Connection) -> Result<Arc<AtomicBool>> {
-    let is_poisoned = Arc::new(AtomicBool::new(false));
-    let poison = Arc::clone(&is_poisoned);
-    let hook = move |wal: &mut Wal, frames: i32| {
-        let failed = (frames >= CHECKPOINT_FRAMES).then(|| wal.checkpoint()).and_then(std::result::Result::err);
-        if failed.and_then(|e| e.sqlite_error_code()) == Some(ErrorCode::SystemIoFailure) {
-            poison.store(true, Ordering::Release);
-        }
-        // The commit is done, whatever became of the checkpoint.
-        Ok(())
-    };
-    connection.inner.wal_hook(Some(hook)).map_err(|e| from_sqlite(&e, ""))?;
-    Ok(is_poisoned)
-}
 
 impl Drop for Writer {
     fn drop(&mut self) {
@@ -99,6 +78,7 @@ impl Writer {
         settings: &Settings,
         clock: Arc<dyn Clock>,
         tier: Arc<Tier>,
+        checkpoints: &Arc<Checkpoints>,
         (found, leaving): (&Found, Arc<Leaving>),
     ) -> Result<Self> {
         wal::renew(path)?;
@@ -124,9 +104,10 @@ impl Writer {
         capture.set_schema(&schema);
         let authorizer = Authorizer::install(&mut connection.inner).map_err(|e| from_sqlite(&e, ""))?;
         let shadow = Shadow::install(&connection, tier, Some(capture.suspender()))?;
-        let is_poisoned = checkpoint_or_poison(&mut connection)?;
+        checkpoints.watch(&mut connection.inner)?;
         let deadline = Deadline::install(&mut connection, settings.transaction_timeout)?;
         let writer = Self {
+            held: HeldStatements::new(settings.statements_cached),
             connection,
             capture,
             authorizer,
@@ -135,13 +116,12 @@ impl Writer {
             last_lsn: Cell::new(range.last),
             lsn_before: Cell::new(range.last),
             deadline,
-            disk: Arc::new(Disk::new(path, Arc::clone(&is_poisoned))),
+            checkpoints: Arc::clone(checkpoints),
             retention: Retention::new(settings, range.extent),
             schema: RefCell::new(Arc::clone(&schema)),
             version_before: Cell::new(schema.version),
             is_adopting: Cell::new(false),
             schema_before: RefCell::new(schema),
-            is_poisoned,
             shadow,
             is_tier_touched: Cell::new(false),
             is_tier_in_doubt: Cell::new(false),
@@ -202,6 +182,10 @@ impl Writer {
         &self.capture
     }
 
+    pub(crate) fn checkpoints(&self) -> &Checkpoints {
+        &self.checkpoints
+    }
+
     pub(crate) fn trust(&self) -> &Trust {
         &self.trust
     }
@@ -237,7 +221,7 @@ impl Writer {
 
     /// Whether no transaction is open and the disk has not failed.
     pub(crate) fn is_at_rest(&self) -> bool {
-        !self.is_open() && !self.is_poisoned.load(Ordering::Acquire)
+        !self.is_open() && !self.disk().is_poisoned()
     }
 
     /// Runs what only reads in one read transaction of its own.
@@ -252,9 +236,10 @@ impl Writer {
     }
 
     fn check_disk(&self) -> Result<()> {
-        if !self.is_poisoned.load(Ordering::Acquire) {
+        if !self.disk().is_poisoned() {
             return Ok(());
         }
+        self.checkpoints.end();
         // Closing the connection would checkpoint, out of a WAL of which nobody knows how much is on the disk.
         let _ = self.connection.inner.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
         Err(Error::new(ErrorKind::Closed, "the store is closed: an earlier write to the disk failed")
@@ -265,7 +250,7 @@ impl Writer {
     /// page that failed may be dropped and never retried.
     fn poisoned_by(&self, error: Error) -> Error {
         if error.kind() == ErrorKind::Unavailable && error.message().contains("disk I/O error") {
-            self.is_poisoned.store(true, Ordering::Release);
+            self.disk().poison();
             self.trust.doubt();
         }
         error
@@ -338,7 +323,7 @@ impl Writer {
         }
         let schema = self.schema();
         let changed = schema.version != self.schema_before.borrow().version;
-        Ok(Committed { lsn, schema: changed.then_some(schema), number: self.disk.wrote() })
+        Ok(Committed { lsn, schema: changed.then_some(schema), number: self.disk().wrote() })
     }
 
     /// Runs `body` in a transaction: committed if it gives `Ok`, and without a trace otherwise, or if it panics.
@@ -394,7 +379,7 @@ impl Writer {
     }
 
     pub(crate) fn disk(&self) -> &Arc<Disk> {
-        &self.disk
+        self.checkpoints.disk()
     }
 
     /// Refuses to go on with a transaction that is no longer open, or open for too long.
@@ -468,7 +453,7 @@ impl Writer {
 
     /// Nothing is written any more: the connection is not what it must be.
     pub(crate) fn poison(&self) {
-        self.is_poisoned.store(true, Ordering::Release);
+        self.disk().poison();
     }
 
     /// Runs a user's statement that changes the shape of tables which the schema does not follow now. `is_legacy`: a rename changes the table
@@ -523,20 +508,25 @@ impl Writer {
         self.shadow.is_empty() && !self.is_tier_in_doubt.get()
     }
 
-    /// Prepares a statement to be held; `None` if it changes the shape.
-    pub(crate) fn prepare_held(&self, text: &str) -> Result<Option<rusqlite::CachedStatement<'_>>> {
+    /// Prepares a statement that is to be held by `prepare`; says whether it changes the shape, and must not be.
+    pub(crate) fn prepare_unless_ddl<'a, T>(&'a self, prepare: impl FnOnce(&'a rusqlite::Connection) -> T) -> (T, bool) {
         self.authorizer.take_saw_ddl();
-        let statement = self.connection.inner.prepare_cached(text).map_err(|e| from_sqlite(&e, text))?;
-        if self.authorizer.take_saw_ddl() {
+        let prepared = prepare(&self.connection.inner);
+        let is_ddl = self.saw_ddl();
+        if is_ddl {
             self.authorizer.take_dropped();
-            statement.discard();
-            return Ok(None);
         }
-        Ok(Some(statement))
+        (prepared, is_ddl)
+    }
+
+    /// Whether a statement that was prepared since this was last asked changes the shape.
+    pub(crate) fn saw_ddl(&self) -> bool {
+        self.authorizer.take_saw_ddl()
     }
 
     /// Runs one statement as SQLite understands it, on the hot tables and what shadows them.
     fn run_natively(&self, text: &str, params: &[Value], each: Each<'_>) -> Result<Outcome> {
+        let begun = Instant::now();
         self.authorizer.take_saw_ddl();
         let prepared = self.connection.inner.prepare_cached(text).map_err(|e| self.authorizer.explain(from_sqlite(&e, text)));
         let is_ddl = self.authorizer.take_saw_ddl();
@@ -575,6 +565,7 @@ impl Writer {
             rows: Vec::new(),
             changes: if wrote { self.connection.inner.changes() } else { 0 },
             last_insert_rowid: self.connection.inner.last_insert_rowid(),
+            elapsed: begun.elapsed(),
         })
     }
 

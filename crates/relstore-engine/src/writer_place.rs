@@ -2,42 +2,74 @@
 //! the next, and move between threads with it.
 
 use std::ops::{Deref, DerefMut};
-use std::sync::{Condvar, Mutex, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use crate::writer::Writer;
 
 /// The place of a store's one writer.
 pub(crate) struct WriterPlace {
-    writer: Mutex<Option<Box<Writer>>>,
+    place: Mutex<Place>,
     is_back: Condvar,
+}
+
+struct Place {
+    writer: Option<Box<Writer>>,
+    /// It goes to whoever waits in [`WriterPlace::lock_within`] next, however many others want it.
+    is_reserved: bool,
 }
 
 impl WriterPlace {
     pub(crate) fn new(writer: Writer) -> Self {
-        Self { writer: Mutex::new(Some(Box::new(writer))), is_back: Condvar::new() }
+        Self { place: Mutex::new(Place { writer: Some(Box::new(writer)), is_reserved: false }), is_back: Condvar::new() }
+    }
+
+    /// Nothing panics while it holds this lock.
+    fn place(&self) -> MutexGuard<'_, Place> {
+        self.place.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes the writer, waiting for it.
     pub(crate) fn take(&self) -> Box<Writer> {
-        // Nothing panics while it holds this lock.
-        let mut place = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut place = self.place();
         loop {
-            match place.take() {
+            let free = if place.is_reserved { None } else { place.writer.take() };
+            match free {
                 Some(writer) => return writer,
                 None => place = self.is_back.wait(place).unwrap_or_else(PoisonError::into_inner),
             }
         }
     }
 
+    /// The writer, before anybody else who wants it now, if it comes back in so long. One thread at a time asks so.
+    pub(crate) fn lock_within(&self, wait: Duration) -> Option<WriterGuard<'_>> {
+        let mut place = self.place();
+        place.is_reserved = true;
+        let (mut place, _) =
+            self.is_back.wait_timeout_while(place, wait, |place| place.writer.is_none()).unwrap_or_else(PoisonError::into_inner);
+        place.is_reserved = false;
+        let writer = place.writer.take();
+        if writer.is_none() {
+            // Somebody may have been passed over for this.
+            self.is_back.notify_all();
+        }
+        writer.map(|writer| WriterGuard { place: self, writer: Some(writer) })
+    }
+
     /// Takes the writer if it is there.
     pub(crate) fn try_take(&self) -> Option<Box<Writer>> {
-        self.writer.lock().unwrap_or_else(PoisonError::into_inner).take()
+        let mut place = self.place();
+        if place.is_reserved { None } else { place.writer.take() }
     }
 
     /// Puts the writer back.
     pub(crate) fn put(&self, writer: Box<Writer>) {
-        *self.writer.lock().unwrap_or_else(PoisonError::into_inner) = Some(writer);
-        self.is_back.notify_one();
+        let mut place = self.place();
+        place.writer = Some(writer);
+        let is_reserved = place.is_reserved;
+        drop(place);
+        // The one it is for may not be the one that would be woken.
+        if is_reserved { self.is_back.notify_all() } else { self.is_back.notify_one() }
     }
 
     pub(crate) fn lock(&self) -> WriterGuard<'_> {

@@ -1,7 +1,8 @@
 //! What a statement gave, on its way into JavaScript: chunk by chunk.
 //!
-//! A chunk's header is eight floats: the state, its rows, its columns, how many chunks follow, and of the statement how many rows it changed and
-//! the rowid of the last row it inserted (as a float, and as an integer in the next slot), and how large the buffer would have to be.
+//! A chunk's header is ten floats: the state, its rows, its columns, how many chunks follow, of the statement how many rows it changed and the
+//! rowid of the last row it inserted (as a float, and as an integer in the next slot), how large the buffer would have to be, and whether the
+//! query left its snapshot open, and how many milliseconds the statement ran.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -31,17 +32,28 @@ pub(crate) enum State {
 #[derive(Default)]
 pub(crate) struct Gathered {
     chunks: VecDeque<Chunk>,
+    /// For its memory: a chunk that was given.
+    spare: Chunk,
     pub(crate) columns: Vec<String>,
     changes: u64,
     last_insert_rowid: i64,
     /// How long the statement ran.
     pub(crate) elapsed: Duration,
+    /// The query left its snapshot open.
+    pub(crate) is_kept: bool,
 }
 
 impl Gathered {
+    /// Forgets what is in it.
+    pub(crate) fn clear(&mut self) {
+        self.chunks.clear();
+        self.columns.clear();
+        (self.changes, self.last_insert_rowid, self.elapsed, self.is_kept) = (0, 0, Duration::ZERO, false);
+    }
+
     pub(crate) fn push(&mut self, row: &[ValueRef<'_>]) -> Result<()> {
         if self.chunks.back().is_none_or(Chunk::is_full) {
-            self.chunks.push_back(Chunk::default());
+            self.chunks.push_back(std::mem::take(&mut self.spare));
         }
         if let Some(chunk) = self.chunks.back_mut() {
             chunk.push(row);
@@ -49,20 +61,27 @@ impl Gathered {
         Ok(())
     }
 
+    /// What a statement gave.
+    pub(crate) fn of(outcome: Outcome) -> Self {
+        let mut gathered = Self::default();
+        gathered.done(outcome);
+        gathered
+    }
+
     /// The statement is done.
-    pub(crate) fn done(mut self, outcome: Outcome) -> Self {
+    pub(crate) fn done(&mut self, outcome: Outcome) {
         for row in &outcome.rows {
             let cells: Vec<ValueRef<'_>> = row.iter().map(Value::as_ref).collect();
             // It only appends.
             let _ = self.push(&cells);
         }
         (self.columns, self.changes, self.last_insert_rowid) = (outcome.columns, outcome.changes, outcome.last_insert_rowid);
-        self
+        self.elapsed = outcome.elapsed;
     }
 
     /// Puts the next chunk into `out` and gives its string; a header alone if there is none.
     pub(crate) fn give<'env>(&mut self, env: &'env Env, out: &mut [u8]) -> napi::Result<Option<JsString<'env>>> {
-        let chunk = self.chunks.pop_front().unwrap_or_default();
+        let mut chunk = self.chunks.pop_front().unwrap_or_default();
         if chunk.size_bytes() > out.len() {
             let size_bytes = chunk.size_bytes();
             self.chunks.push_front(chunk);
@@ -71,11 +90,15 @@ impl Gathered {
         }
         header(out, State::Given, [chunk.rows, chunk.columns, self.chunks.len()], self, 0)?;
         chunk.write(out);
-        match &chunk.text {
-            text if text.len() == 0 => Ok(None),
-            Text::Ascii(bytes) => env.create_string_latin1(bytes).map(Some),
-            Text::Wide(units) => env.create_string_utf16(units).map(Some),
+        let text = match &chunk.text {
+            text if text.len() == 0 => None,
+            Text::Ascii(bytes) => Some(env.create_string_latin1(bytes)?),
+            Text::Wide(units) => Some(env.create_string_utf16(units)?),
+        };
+        if chunk.empty() {
+            self.spare = chunk;
         }
+        Ok(text)
     }
 }
 
@@ -91,6 +114,8 @@ fn header(out: &mut [u8], state: State, counts: [usize; 3], of: &Gathered, size_
         rowid as f64,
         f64::from_bits(rowid.cast_unsigned()),
         size_bytes as f64,
+        f64::from(u8::from(of.is_kept)),
+        of.elapsed.as_secs_f64() * 1000.0,
     ];
     let Some(place) = out.get_mut(..HEADER) else { return Err(napi::Error::from_reason("a buffer without room for a header")) };
     for (to, float) in place.as_chunks_mut::<8>().0.iter_mut().zip(floats) {

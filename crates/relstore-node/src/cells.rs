@@ -8,7 +8,7 @@
 use relstore_model::{Error, Result, ValueRef};
 
 /// How many bytes the header of a chunk has.
-pub(crate) const HEADER: usize = 64;
+pub(crate) const HEADER: usize = 80;
 
 const NULL: u8 = 0;
 /// The slot is a float, which JavaScript's numbers are.
@@ -132,6 +132,24 @@ impl Chunk {
             self.tags.push(tag);
         }
         (self.rows, self.columns) = (self.rows + 1, row.len());
+    }
+
+    /// Takes out what is in it, and says whether the memory that it has is worth keeping.
+    pub(crate) fn empty(&mut self) -> bool {
+        (self.rows, self.columns) = (0, 0);
+        self.slots.clear();
+        self.tags.clear();
+        self.blobs.clear();
+        match &mut self.text {
+            Text::Ascii(bytes) => bytes.clear(),
+            wide => *wide = Text::default(),
+        }
+        self.size_bytes_reserved() <= BYTES_MAX
+    }
+
+    fn size_bytes_reserved(&self) -> usize {
+        let text = if let Text::Ascii(bytes) = &self.text { bytes.capacity() } else { 0 };
+        self.slots.capacity() * 9 + self.blobs.capacity() + text
     }
 
     pub(crate) fn is_full(&self) -> bool {

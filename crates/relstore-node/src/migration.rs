@@ -180,7 +180,7 @@ impl Life {
         loop {
             match requests.recv().ok()? {
                 Request::Run(number, sql, params) => {
-                    let run = || transaction.execute(&sql, &params).map(|outcome| Done::Answer(Gathered::default().done(outcome)));
+                    let run = || transaction.execute(&sql, &params).map(|outcome| Done::Answer(Gathered::of(outcome)));
                     self.jobs.finish(number, caught(run));
                 }
                 Request::Finish(number) => return Some(number),

@@ -1,5 +1,6 @@
 //! Statements that are held: a query that is done within a millisecond runs on the calling thread, any other on a worker.
 
+use std::cell::RefCell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
@@ -8,23 +9,124 @@ use napi::bindgen_prelude::BufferSlice;
 use napi::{Env, JsString};
 use napi_derive::napi;
 use relstore_engine::{Attempted, CancelToken, Database, QueryOptions};
-use relstore_model::{Result, Value};
+use relstore_model::{Error, Result, Value};
 
 use crate::answer::{Gathered, State, refuse};
 use crate::cells::parameters;
 use crate::failure::{shielded, shielded_in};
 use crate::jobs::{Done, Lane};
-use crate::store::{Shared, Store};
+use crate::numbered::Numbered;
+use crate::store::{Shared, Store, lock};
+use crate::transaction;
 
-/// Numbers of statements: the same number always comes with the same text.
+/// What a statement is. Nothing of SQLite's is in it, so JavaScript may drop it whenever it likes.
+pub(crate) struct Held {
+    shared: Arc<Shared>,
+    /// Never given twice in a process: connections keep what they prepared by it.
+    pub(crate) id: u64,
+    pub(crate) sql: String,
+}
+
 static NEXT: AtomicU64 = AtomicU64::new(1);
 
-/// A statement of one store. It holds nothing of SQLite's, so it may be dropped whenever JavaScript likes.
+thread_local! {
+    static STATEMENTS: RefCell<Numbered<Arc<Held>>> = RefCell::default();
+}
+
+/// The statement of this number.
+///
+/// # Errors
+/// `Internal` if there is none.
+pub(crate) fn held(number: u32) -> Result<Arc<Held>> {
+    let found = STATEMENTS.with_borrow(|statements| statements.get(number).map(Arc::clone));
+    found.ok_or_else(|| Error::internal("a statement that is not there"))
+}
+
+/// A statement of one store, as long as JavaScript has this.
 #[napi]
 pub struct Statement {
-    pub(crate) shared: Arc<Shared>,
-    id: u64,
-    pub(crate) sql: String,
+    held: Arc<Held>,
+    number: u32,
+}
+
+impl Drop for Statement {
+    fn drop(&mut self) {
+        // A thread that ends has no numbers any more.
+        let _ = STATEMENTS.try_with(|statements| statements.borrow_mut().remove(self.number));
+    }
+}
+
+/// Runs the query of this number on this thread, if it is done within its budget: the header says whether it was. `io` has the `count` parameters
+/// packed, and is given the first chunk.
+#[napi(catch_unwind)]
+pub fn read<'env>(
+    env: &'env Env,
+    number: u32,
+    mut io: BufferSlice<'_>,
+    count: u32,
+    with_columns: bool,
+) -> napi::Result<Option<JsString<'env>>> {
+    let (statement, open) = shielded(|| {
+        let statement = held(number)?;
+        let open = statement.shared.open()?;
+        Ok((statement, open))
+    })?;
+    let mut gathered = lock(&statement.shared.rest);
+    gathered.clear();
+    let attempted = shielded_in(&open.database, || {
+        let params = parameters(&io, count as usize)?;
+        let mut steady = lock(&open.steady);
+        let attempted = steady.attempt((statement.id, &statement.sql), &params, with_columns, &mut |row| gathered.push(row))?;
+        gathered.is_kept = steady.is_kept();
+        Ok(attempted)
+    })?;
+    match attempted {
+        Attempted::Done(outcome) => {
+            gathered.done(outcome);
+            gathered.give(env, &mut io)
+        }
+        Attempted::Late => refuse(&mut io, State::Late).map(|()| None),
+        Attempted::Writes => refuse(&mut io, State::Writes).map(|()| None),
+    }
+}
+
+/// Runs the writing statement of this number on this thread, in a transaction of its own, if nobody is writing: the header says whether it was.
+#[napi(catch_unwind)]
+pub fn write<'env>(
+    env: &'env Env,
+    number: u32,
+    mut io: BufferSlice<'_>,
+    count: u32,
+    with_columns: bool,
+) -> napi::Result<Option<JsString<'env>>> {
+    let (statement, open) = shielded(|| {
+        let statement = held(number)?;
+        let open = statement.shared.open()?;
+        Ok((statement, open))
+    })?;
+    let mut gathered = lock(&statement.shared.rest);
+    gathered.clear();
+    // It is not of the last commit any more: a program that writes and never comes back to its event loop must not keep it.
+    lock(&open.steady).rest();
+    let was_run = shielded_in(&open.database, || {
+        let params = parameters(&io, count as usize)?;
+        open.database.try_transaction(|tx| transaction::run(tx, &statement, &params, with_columns, &mut gathered))
+    })?;
+    if was_run.is_none() {
+        return refuse(&mut io, State::Late).map(|()| None);
+    }
+    gathered.give(env, &mut io)
+}
+
+/// Has the writing statement of this number run on the worker, in a transaction of its own; those that wait there at the same time share a commit.
+/// Gives the number of the job, whose outcomes are in the order of the calls that gave it.
+#[napi(catch_unwind)]
+pub fn enqueue(number: u32, io: BufferSlice<'_>, count: u32) -> napi::Result<u32> {
+    shielded(|| {
+        let statement = held(number)?;
+        statement.shared.end_snapshot();
+        statement.shared.enqueue(&statement.sql, owned(&io, count)?)
+    })
 }
 
 #[napi]
@@ -32,35 +134,15 @@ impl Statement {
     /// A statement of `store`. It is prepared when it first runs.
     #[napi(constructor, catch_unwind)]
     pub fn new(store: &Store, sql: String) -> Self {
-        Self { shared: Arc::clone(&store.shared), id: NEXT.fetch_add(1, Ordering::Relaxed), sql }
+        let held = Arc::new(Held { shared: Arc::clone(&store.shared), id: NEXT.fetch_add(1, Ordering::Relaxed), sql });
+        let number = STATEMENTS.with_borrow_mut(|statements| statements.put(Arc::clone(&held)));
+        Self { held, number }
     }
 
-    /// Runs a query on this thread, if it is done within its budget: the header says whether it was. `io` has the `count` parameters packed, and
-    /// is given the first chunk.
+    /// Its number, on this thread and as long as this is there.
     #[napi(catch_unwind)]
-    pub fn read<'env>(
-        &self,
-        env: &'env Env,
-        mut io: BufferSlice<'_>,
-        count: u32,
-        with_columns: bool,
-    ) -> napi::Result<Option<JsString<'env>>> {
-        let open = shielded(|| self.shared.open())?;
-        let mut gathered = Gathered::default();
-        let attempted = shielded_in(&open.database, || {
-            let params = parameters(&io, count as usize)?;
-            open.database.attempt_query((self.id, &self.sql), &params, with_columns, &open.watchdog, &mut |row| gathered.push(row))
-        })?;
-        match attempted {
-            Attempted::Done(outcome) => {
-                gathered = gathered.done(outcome);
-                let text = gathered.give(env, &mut io)?;
-                self.shared.keep(gathered);
-                Ok(text)
-            }
-            Attempted::Late => refuse(&mut io, State::Late).map(|()| None),
-            Attempted::Writes => refuse(&mut io, State::Writes).map(|()| None),
-        }
+    pub fn number(&self) -> u32 {
+        self.number
     }
 
     /// Runs a query on a worker. `cancel` stops it.
@@ -68,28 +150,8 @@ impl Statement {
     pub fn read_later(&self, io: BufferSlice<'_>, count: u32, cancel: Option<&Cancel>) -> napi::Result<u32> {
         let params = shielded(|| owned(&io, count))?;
         let cancel = cancel.map_or_else(CancelToken::new, |c| c.0.clone());
-        let (shared, sql) = (Arc::clone(&self.shared), self.sql.clone());
-        self.shared.start(Lane::Read, move |database| query(&shared, database, &sql, &params, &cancel).map(Done::Answer))
-    }
-
-    /// Runs a writing statement on this thread, in a transaction of its own.
-    #[napi(catch_unwind)]
-    pub fn write<'env>(&self, env: &'env Env, mut io: BufferSlice<'_>, count: u32) -> napi::Result<Option<JsString<'env>>> {
-        let database = shielded(|| self.shared.database())?;
-        let outcome = shielded_in(&database, || database.execute(&self.sql, &owned(&io, count)?))?;
-        let mut gathered = Gathered::default().done(outcome);
-        let text = gathered.give(env, &mut io)?;
-        self.shared.keep(gathered);
-        Ok(text)
-    }
-
-    /// Puts the statement where `flush` finds it.
-    #[napi(catch_unwind)]
-    pub fn wait(&self, io: BufferSlice<'_>, count: u32) -> napi::Result<()> {
-        shielded(|| {
-            self.shared.wait(&self.sql, owned(&io, count)?);
-            Ok(())
-        })
+        let held = Arc::clone(&self.held);
+        self.held.shared.start(Lane::Read, move |database| query(&held, database, &params, &cancel).map(Done::Answer))
     }
 }
 
@@ -118,11 +180,11 @@ impl Cancel {
     }
 }
 
-fn query(shared: &Shared, database: &Database, sql: &str, params: &[Value], cancel: &CancelToken) -> Result<Gathered> {
+fn query(statement: &Held, database: &Database, params: &[Value], cancel: &CancelToken) -> Result<Gathered> {
     let options = QueryOptions { cancel: Some(cancel.clone()), ..QueryOptions::default() };
-    let _running = shared.running(cancel);
+    let _running = statement.shared.running(cancel);
     let (mut gathered, begun) = (Gathered::default(), Instant::now());
-    gathered.columns = database.query_each_with(sql, params, &options, &mut |row| gathered.push(row))?;
+    gathered.columns = database.query_each_with(&statement.sql, params, &options, &mut |row| gathered.push(row))?;
     gathered.elapsed = begun.elapsed();
     Ok(gathered)
 }

@@ -1,13 +1,13 @@
 //! One open store.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use napi::bindgen_prelude::Function;
 use napi::{Env, JsString};
 use napi_derive::napi;
-use relstore_engine::{CancelToken, Database, Durability, Outcome, Settings, Watchdog};
+use relstore_engine::{CancelToken, Database, Durability, Outcome, Settings, SteadyReader};
 use relstore_model::{Error, ErrorKind, Namespace, Result, Value};
 use serde_json::Value as Json;
 
@@ -31,16 +31,26 @@ pub(crate) struct Shared {
     /// The queries on workers, by number: they are stopped when the store is closed, or its thread ends.
     running: Mutex<Running>,
     folder: Mutex<Option<Folder>>,
-    /// What the last statement on the calling thread gave and did not fit.
-    rest: Mutex<Gathered>,
-    /// Statements that are to be committed together.
-    waiting: Mutex<Vec<(String, Vec<Value>)>>,
+    /// What the last statement on the calling thread gave, and what is left of it.
+    pub(crate) rest: Mutex<Gathered>,
+    /// Statements that wait for the worker, in the order of its jobs.
+    batches: Mutex<VecDeque<Batch>>,
 }
+
+/// Statements that are to be committed together.
+struct Batch {
+    job: u32,
+    statements: Vec<(String, Vec<Value>)>,
+}
+
+/// The most statements that share a commit.
+const TOGETHER_MAX: usize = 256;
 
 /// What goes when a store is closed.
 pub(crate) struct Open {
+    /// For the queries on the calling thread.
+    pub(crate) steady: Mutex<SteadyReader>,
     pub(crate) database: Arc<Database>,
-    pub(crate) watchdog: Watchdog,
 }
 
 impl Shared {
@@ -61,13 +71,31 @@ impl Shared {
         self.open().map(|open| Arc::clone(&open.database))
     }
 
-    /// Keeps what is left of an answer.
-    pub(crate) fn keep(&self, rest: Gathered) {
-        *lock(&self.rest) = rest;
+    /// Ends the snapshot that a query on the calling thread has left open, if there is one.
+    pub(crate) fn end_snapshot(&self) {
+        // A store that is closed has none.
+        if let Ok(open) = self.open() {
+            lock(&open.steady).rest();
+        }
     }
 
-    pub(crate) fn wait(&self, sql: &str, params: Vec<Value>) {
-        lock(&self.waiting).push((sql.to_owned(), params));
+    /// Puts a statement where the worker takes all that wait, and gives the number of the job that will run it.
+    pub(crate) fn enqueue(self: &Arc<Self>, sql: &str, params: Vec<Value>) -> Result<u32> {
+        let statement = (sql.to_owned(), params);
+        let mut batches = lock(&self.batches);
+        if let Some(last) = batches.back_mut().filter(|batch| batch.statements.len() < TOGETHER_MAX) {
+            last.statements.push(statement);
+            return Ok(last.job);
+        }
+        let (database, shared) = (self.database()?, Arc::clone(self));
+        // The job finds its batch, however soon it begins: this holds the lock.
+        let job = self.jobs.start(Lane::Write, move || {
+            let batch = lock(&shared.batches).pop_front();
+            let batch = batch.ok_or_else(|| Error::internal("a job without its statements"))?;
+            Ok(Done::Outcomes(database.execute_together(batch.statements)))
+        })?;
+        batches.push_back(Batch { job, statements: vec![statement] });
+        Ok(job)
     }
 
     /// A query runs that `cancel` stops, until what this gives is dropped. It is stopped at once if the store is closing.
@@ -172,17 +200,19 @@ impl Store {
         Answer::new(std::mem::take(&mut *lock(&self.shared.rest)))
     }
 
+    /// Ends the snapshot that a query on this thread has left open.
+    #[napi(catch_unwind)]
+    pub fn end_snapshot(&self) -> napi::Result<()> {
+        shielded(|| {
+            self.shared.end_snapshot();
+            Ok(())
+        })
+    }
+
     /// The position of the last change that was committed.
     #[napi(catch_unwind)]
     pub fn lsn(&self) -> napi::Result<f64> {
         shielded(|| Ok(self.shared.database()?.high_water().get() as f64))
-    }
-
-    /// Runs the statements that wait, each as its own transaction; they share a commit.
-    #[napi(catch_unwind)]
-    pub fn flush(&self) -> napi::Result<u32> {
-        let statements = std::mem::take(&mut *lock(&self.shared.waiting));
-        self.shared.start(Lane::Write, |database| Ok(Done::Outcomes(database.execute_together(statements))))
     }
 
     /// The numbers of what was done since this was last asked. Each result is to be taken once.
@@ -288,15 +318,16 @@ fn open(dir: &str, ns: String, settings: &str, tell: Tell) -> Result<Shared> {
     let settings = read_settings(settings)?;
     let folder = Folder::open(dir)?;
     let path = folder.hot_file(&ns)?;
-    let database = Database::open(&path, settings, Arc::new(SystemClock)).map_err(|e| e.with("ns", &ns))?;
+    let database = Arc::new(Database::open(&path, settings, Arc::new(SystemClock)).map_err(|e| e.with("ns", &ns))?);
+    let steady = Mutex::new(SteadyReader::new(Arc::clone(&database), BUDGET)?);
     Ok(Shared {
-        open: RwLock::new(Some(Arc::new(Open { database: Arc::new(database), watchdog: Watchdog::start(BUDGET)? }))),
+        open: RwLock::new(Some(Arc::new(Open { database, steady }))),
         ns,
         jobs: Jobs::new(tell),
         running: Mutex::default(),
         folder: Mutex::new(Some(folder)),
         rest: Mutex::default(),
-        waiting: Mutex::default(),
+        batches: Mutex::default(),
     })
 }
 
@@ -349,9 +380,10 @@ impl Outcomes {
         let outcome = self.outcomes.get_mut(at as usize).and_then(Option::take);
         let schema = self.shared.database().ok().map(|database| database.schema());
         let outcome = caught(|| outcome.unwrap_or_else(|| Err(Error::internal("an outcome was taken twice"))));
-        let mut gathered = outcome.map(|outcome| Gathered::default().done(outcome)).map_err(|e| crossing(&e, schema.as_deref()))?;
-        let text = gathered.give(env, &mut io)?;
-        self.shared.keep(gathered);
-        Ok(text)
+        let outcome = outcome.map_err(|e| crossing(&e, schema.as_deref()))?;
+        let mut gathered = lock(&self.shared.rest);
+        gathered.clear();
+        gathered.done(outcome);
+        gathered.give(env, &mut io)
     }
 }

@@ -1,34 +1,73 @@
 //! Write transactions that JavaScript owns, from statement to statement.
 
+use std::cell::RefCell;
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
 
 use napi::bindgen_prelude::BufferSlice;
 use napi::{Env, JsString};
 use napi_derive::napi;
 use relstore_engine::OwnedTransaction;
-use relstore_model::{Error, ErrorKind, Result, Value};
+use relstore_model::{Error, ErrorKind, Result, Value, ValueRef};
 
 use crate::answer::Gathered;
+use crate::cells::parameters;
 use crate::failure::{shielded, shielded_in};
 use crate::jobs::{Done, Lane};
-use crate::statement::{Statement, owned};
+use crate::numbered::Numbered;
+use crate::statement::{Held, held, owned};
 use crate::store::{Shared, Store, lock};
 
 /// An open write transaction; `None` once it has ended. Statements run on the calling thread or on a worker, one at a time.
 type Open = Arc<Mutex<Option<OwnedTransaction>>>;
+
+thread_local! {
+    static TRANSACTIONS: RefCell<Numbered<(Arc<Shared>, Open)>> = RefCell::default();
+}
 
 /// An open write transaction of a store. Dropped without an end it leaves no trace.
 #[napi]
 pub struct Transaction {
     shared: Arc<Shared>,
     open: Open,
+    number: u32,
 }
 
 impl Transaction {
     pub(crate) fn new(shared: &Arc<Shared>, begun: OwnedTransaction) -> Self {
-        Self { shared: Arc::clone(shared), open: Arc::new(Mutex::new(Some(begun))) }
+        let open = Arc::new(Mutex::new(Some(begun)));
+        let entry = (Arc::clone(shared), Arc::clone(&open));
+        let number = TRANSACTIONS.with_borrow_mut(|transactions| transactions.put(entry));
+        Self { shared: Arc::clone(shared), open, number }
     }
+}
+
+impl Drop for Transaction {
+    fn drop(&mut self) {
+        // A thread that ends has no numbers any more. What is taken out is dropped when nothing is borrowed.
+        let _ = TRANSACTIONS.try_with(|transactions| transactions.borrow_mut().remove(self.number));
+    }
+}
+
+/// Runs a statement on this thread, in a transaction: both by their numbers.
+#[napi(catch_unwind)]
+pub fn run_in<'env>(
+    env: &'env Env,
+    transaction: u32,
+    statement: u32,
+    mut io: BufferSlice<'_>,
+    count: u32,
+    with_columns: bool,
+) -> napi::Result<Option<JsString<'env>>> {
+    let found = TRANSACTIONS.with_borrow(|transactions| transactions.get(transaction).cloned());
+    let (shared, open) = shielded(|| found.ok_or_else(ended))?;
+    let database = shielded(|| shared.database())?;
+    let mut gathered = lock(&shared.rest);
+    gathered.clear();
+    shielded_in(&database, || {
+        let (statement, params) = (held(statement)?, parameters(&io, count as usize)?);
+        with_open(&open, |open| run(&open.transaction()?, &statement, &params, with_columns, &mut gathered))
+    })?;
+    gathered.give(env, &mut io)
 }
 
 fn ended() -> Error {
@@ -39,13 +78,23 @@ fn with_open<T>(open: &Open, run: impl FnOnce(&mut OwnedTransaction) -> Result<T
     run(lock(open).as_mut().ok_or_else(ended)?)
 }
 
-fn run(open: &Open, sql: &str, params: &[Value]) -> Result<Gathered> {
-    with_open(open, |transaction| {
-        let (mut gathered, begun) = (Gathered::default(), Instant::now());
-        let outcome = transaction.execute_each(sql, params, &mut |row| gathered.push(row))?;
-        gathered.elapsed = begun.elapsed();
-        Ok(gathered.done(outcome))
-    })
+/// Runs a statement in a transaction and gathers what it gives.
+pub(crate) fn run(
+    transaction: &relstore_engine::Transaction<'_>,
+    statement: &Held,
+    params: &[ValueRef<'_>],
+    with_columns: bool,
+    gathered: &mut Gathered,
+) -> Result<()> {
+    let mut each = |row: &[ValueRef<'_>]| gathered.push(row);
+    let outcome = if with_columns {
+        let params: Vec<Value> = params.iter().map(|cell| cell.to_value()).collect();
+        transaction.execute_each(&statement.sql, &params, &mut each)?
+    } else {
+        transaction.execute_held((statement.id, &statement.sql), params, &mut each)?
+    };
+    gathered.done(outcome);
+    Ok(())
 }
 
 #[napi]
@@ -53,6 +102,7 @@ impl Store {
     /// Begins a write transaction, if nobody is writing just now.
     #[napi(catch_unwind)]
     pub fn try_begin(&self) -> napi::Result<Option<Transaction>> {
+        self.shared.end_snapshot();
         let begun = shielded(|| self.shared.database()?.try_begin())?;
         Ok(begun.map(|begun| Transaction::new(&self.shared, begun)))
     }
@@ -66,28 +116,23 @@ impl Store {
 
 #[napi]
 impl Transaction {
-    /// Runs a statement on this thread.
+    /// Its number, on this thread and as long as this is there.
     #[napi(catch_unwind)]
-    pub fn run<'env>(
-        &self,
-        env: &'env Env,
-        statement: &Statement,
-        mut io: BufferSlice<'_>,
-        count: u32,
-    ) -> napi::Result<Option<JsString<'env>>> {
-        let database = shielded(|| self.shared.database())?;
-        let mut gathered = shielded_in(&database, || run(&self.open, &statement.sql, &owned(&io, count)?))?;
-        let text = gathered.give(env, &mut io)?;
-        self.shared.keep(gathered);
-        Ok(text)
+    pub fn number(&self) -> u32 {
+        self.number
     }
 
-    /// Runs a statement on a worker.
+    /// Runs the statement of this number on a worker.
     #[napi(catch_unwind)]
-    pub fn run_later(&self, statement: &Statement, io: BufferSlice<'_>, count: u32) -> napi::Result<u32> {
-        let params = shielded(|| owned(&io, count))?;
-        let (open, sql) = (Arc::clone(&self.open), statement.sql.clone());
-        self.shared.start(Lane::Write, move |_| run(&open, &sql, &params).map(Done::Answer))
+    pub fn run_later(&self, statement: u32, io: BufferSlice<'_>, count: u32, with_columns: bool) -> napi::Result<u32> {
+        let (statement, params) = shielded(|| Ok((held(statement)?, owned(&io, count)?)))?;
+        let open = Arc::clone(&self.open);
+        self.shared.start(Lane::Write, move |_| {
+            let params: Vec<ValueRef<'_>> = params.iter().map(Value::as_ref).collect();
+            let mut gathered = Gathered::default();
+            with_open(&open, |open| run(&open.transaction()?, &statement, &params, with_columns, &mut gathered))?;
+            Ok(Done::Answer(gathered))
+        })
     }
 
     /// Opens a savepoint and gives its number.
@@ -112,6 +157,7 @@ impl Transaction {
     #[napi(catch_unwind)]
     pub fn commit(&self) -> napi::Result<()> {
         let database = shielded(|| self.shared.database())?;
+        self.shared.end_snapshot();
         shielded_in(&database, || commit(&self.open))
     }
 

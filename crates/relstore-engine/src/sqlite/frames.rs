@@ -6,13 +6,17 @@
 //! counts for readers and for recovery only when the one that commits is there. What is not appended frame by frame is passed on as it comes.
 //! All other files are the default VFS's own.
 //!
+//! A checkpoint begins with a sync of the WAL, of which SQLite lets nobody else know: a thread that makes one can have it go through a
+//! [`SyncGate`].
+//!
 //! <https://www.sqlite.org/fileformat2.html#the_write_ahead_log>, <https://www.sqlite.org/c3ref/io_methods.html>
 
 #![expect(unsafe_code, reason = "a SQLite VFS is C functions over memory that SQLite allots; each block says why it is sound")]
 
+use std::cell::RefCell;
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::ptr;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use rusqlite::ffi::{self, sqlite3_file, sqlite3_io_methods, sqlite3_vfs};
 
@@ -44,6 +48,30 @@ pub(crate) fn register() {
             ffi::sqlite3_vfs_register(Box::into_raw(Box::new(vfs)), 0);
         }
     });
+}
+
+/// Who sees to it that syncs of one WAL do not come beside each other.
+pub(crate) trait SyncGate {
+    /// Has `sync` called when it may be, and gives its result; an error of its own if it may not be called at all.
+    fn pass(&self, sync: &mut dyn FnMut() -> c_int) -> c_int;
+}
+
+thread_local! {
+    static GATE: RefCell<Option<Arc<dyn SyncGate>>> = const { RefCell::new(None) };
+}
+
+/// Runs `run`, in which this thread syncs WALs through `gate`.
+pub(crate) fn gated<T>(gate: Arc<dyn SyncGate>, run: impl FnOnce() -> T) -> T {
+    struct Open;
+    impl Drop for Open {
+        fn drop(&mut self) {
+            // A thread that is ending has none.
+            let _ = GATE.try_with(|gate| gate.take());
+        }
+    }
+    GATE.set(Some(gate));
+    let _open = Open;
+    run()
 }
 
 /// The default VFS as it is now.
@@ -220,7 +248,7 @@ macro_rules! passed_on {
 
 after_flush!(read, xRead, bytes: *mut c_void, count: c_int, at: i64);
 after_flush!(truncate, xTruncate, size: i64);
-after_flush!(sync, xSync, flags: c_int);
+after_flush!(sync_now, xSync, flags: c_int);
 after_flush!(file_size, xFileSize, out: *mut i64);
 passed_on!(lock, xLock, level: c_int);
 passed_on!(unlock, xUnlock, level: c_int);
@@ -228,6 +256,16 @@ passed_on!(check_reserved_lock, xCheckReservedLock, out: *mut c_int);
 passed_on!(file_control, xFileControl, operation: c_int, argument: *mut c_void);
 passed_on!(sector_size, xSectorSize);
 passed_on!(device_characteristics, xDeviceCharacteristics);
+
+unsafe extern "C" fn sync(file: *mut sqlite3_file, flags: c_int) -> c_int {
+    let gate = GATE.try_with(|gate| gate.borrow().clone()).ok().flatten();
+    // SAFETY: passed on as it came.
+    let mut sync = || unsafe { sync_now(file, flags) };
+    match gate {
+        Some(gate) => gate.pass(&mut sync),
+        None => sync(),
+    }
+}
 
 unsafe extern "C" fn close(file: *mut sqlite3_file) -> c_int {
     // SAFETY: SQLite closes a file once; the frames are freed after the last use.

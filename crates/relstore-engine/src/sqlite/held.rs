@@ -1,4 +1,4 @@
-//! A query that a reading connection keeps prepared under a number, and runs with borrowed parameters and without a copy of anything.
+//! A statement that a connection keeps prepared under a number, and runs with borrowed parameters and without a copy of anything.
 //!
 //! rusqlite's statements borrow their connection, so a connection that moves between threads cannot keep one beside it, and its cache looks a
 //! statement up by its text and puts it back at each call: on a point query that is an eighth of the time.
@@ -16,18 +16,18 @@ use super::from_sqlite;
 /// How many cells a row has in a buffer on the stack.
 const FEW: usize = 32;
 
-/// A prepared query. The connection that it was prepared on must be used by nobody else while it runs; it should be dropped first: a connection
+/// A prepared statement. The connection that it was prepared on must be used by nobody else while it runs; it should be dropped first: a connection
 /// that is closed with statements on it stays in memory.
-pub(crate) struct HeldQuery {
+pub(crate) struct HeldStatement {
     statement: NonNull<ffi::sqlite3_stmt>,
     parameter_count: usize,
 }
 
 // SAFETY: SQLite's objects are bound to no thread, and whoever has this has its connection too: both are fields of one reader.
-unsafe impl Send for HeldQuery {}
+unsafe impl Send for HeldStatement {}
 
-impl HeldQuery {
-    /// Prepares one statement; `None` if it cannot be prepared, or writes.
+impl HeldStatement {
+    /// Prepares one statement; `None` if it cannot be prepared.
     pub(crate) fn prepare(connection: &Connection, sql: &str) -> Option<Self> {
         let length = c_int::try_from(sql.len()).ok()?;
         let mut raw = ptr::null_mut();
@@ -41,9 +41,13 @@ impl HeldQuery {
         // SAFETY: the statement is valid: SQLite gave it, and it is finalized only when this is dropped.
         let parameter_count = unsafe { ffi::sqlite3_bind_parameter_count(raw) };
         let held = Self { statement, parameter_count: usize::try_from(parameter_count).unwrap_or(0) };
-        // SAFETY: as above.
-        let is_read = unsafe { ffi::sqlite3_stmt_readonly(raw) } != 0;
-        (code == ffi::SQLITE_OK && is_read).then_some(held)
+        (code == ffi::SQLITE_OK).then_some(held)
+    }
+
+    /// Whether it writes nothing.
+    pub(crate) fn is_read(&self) -> bool {
+        // SAFETY: the statement is valid.
+        unsafe { ffi::sqlite3_stmt_readonly(self.statement.as_ptr()) != 0 }
     }
 
     /// Whether it can be run with these parameters. If not, rusqlite has the words to say why.
@@ -51,8 +55,8 @@ impl HeldQuery {
         self.parameter_count == params.len()
     }
 
-    /// Binds, steps, and gives each row to `each`. `is_settled` is asked once, when the query has its snapshot and `each` has seen nothing; if it
-    /// says no, the query stops there, and so is the answer. `sql` is for errors.
+    /// Binds, steps, and gives each row to `each`. `is_settled` is asked once, when it has its snapshot and `each` has seen nothing; if it
+    /// says no, the statement stops there, and so is the answer. `sql` is for errors.
     ///
     /// # Errors
     /// SQLite's, `is_settled`'s and `each`'s.
@@ -87,15 +91,15 @@ impl HeldQuery {
     }
 }
 
-impl Drop for HeldQuery {
+impl Drop for HeldStatement {
     fn drop(&mut self) {
         // SAFETY: the statement is valid, and this is the last use of it. It reports the error of the last run, which was reported then.
         unsafe { ffi::sqlite3_finalize(self.statement.as_ptr()) };
     }
 }
 
-/// A query that was begun. It is reset when this is dropped.
-struct Running<'a>(&'a mut HeldQuery);
+/// A statement that was begun. It is reset when this is dropped.
+struct Running<'a>(&'a mut HeldStatement);
 
 impl Running<'_> {
     fn raw(&self) -> *mut ffi::sqlite3_stmt {

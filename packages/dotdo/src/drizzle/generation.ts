@@ -1,9 +1,10 @@
 // Which Drizzle is here. What differs between 0.30 to 0.45 and 1.0 is in v0.ts and v1.ts; everything else is shared.
 
+import { Param, Placeholder, fillPlaceholders, is } from 'drizzle-orm'
 import type { Logger } from 'drizzle-orm'
 import * as core from 'drizzle-orm/sqlite-core'
 
-import type { Answered, Executor, RowShape } from '../engine/database.js'
+import type { Answered, Executor, RowShape, RunResult } from '../engine/database.js'
 import { RelationalStoreError } from '../engine/error.js'
 
 /** What a program may say of how Drizzle is used. */
@@ -56,7 +57,82 @@ export function execute(
   return executor.execute(sql, params, shape)
 }
 
-/** Whether some parameter is still to be filled in: a placeholder, or a parameter with one in it. */
-export function hasPlaceholders(params: readonly unknown[]): boolean {
-  return params.some((param) => typeof param === 'object' && param !== null && !ArrayBuffer.isView(param) && !(param instanceof Date))
+/** What a statement gives, put through `map`, as a promise. What is there at once is not waited for. */
+export function promised<T>(run: () => Answered | Promise<Answered>, map: (answered: Answered) => T): Promise<T> {
+  try {
+    const answered = run()
+    return answered instanceof Promise ? answered.then(map) : Promise.resolve(map(answered))
+  } catch (thrown) {
+    return Promise.reject(thrown)
+  }
+}
+
+/** What a statement that gives no rows is said to have done. */
+export function ran({ changes, lastInsertRowid }: Answered): RunResult {
+  return { changes, lastInsertRowid }
+}
+
+export function rowsOf({ rows }: Answered): unknown[] {
+  return rows
+}
+
+export function firstOf({ rows }: Answered): unknown {
+  return rows[0]
+}
+
+type Values = Record<string, unknown>
+
+interface Encoder {
+  mapToDriverValue(value: unknown): unknown
+}
+
+/** A parameter with a placeholder in it, which is encoded when it is filled in. */
+interface EncodedPlaceholder {
+  value: Placeholder
+  encoder: Encoder
+}
+
+/** Whether this version of Drizzle encodes what fills such a parameter, null excepted, and does no more to it. */
+function encodes(): boolean {
+  const encoder = { mapToDriverValue: (value: unknown) => [value] }
+  const filled = fillPlaceholders([new Param(new Placeholder('p'), encoder as never)], { p: 1 })
+  return Array.isArray(filled[0]) && filled[0][0] === 1
+}
+
+let isEncoding: boolean | undefined
+
+/** Fills in placeholders, as drizzle-orm's fillPlaceholders does, with what can be known before the call known; nothing if there are none. */
+export function filler(params: readonly unknown[]): ((values: Values) => unknown[]) | undefined {
+  const open: number[] = []
+  const names: string[] = []
+  const encoders: (Encoder | undefined)[] = []
+  for (const [at, param] of params.entries()) {
+    if (typeof param !== 'object' || param === null || ArrayBuffer.isView(param) || param instanceof Date) continue
+    if (is(param, Placeholder)) {
+      names.push(param.name)
+      encoders.push(undefined)
+    } else if (is(param, Param) && is(param.value, Placeholder)) {
+      const { value, encoder, codec } = param as unknown as EncodedPlaceholder & { codec?: unknown }
+      isEncoding ??= encodes()
+      if (!isEncoding || codec !== undefined) return (values) => fillPlaceholders(params as unknown[], values)
+      names.push(value.name)
+      encoders.push(encoder)
+    } else {
+      continue
+    }
+    open.push(at)
+  }
+  if (open.length === 0) return undefined
+  return (values) => {
+    const filled = params.slice()
+    for (let i = 0; i < open.length; i++) {
+      const at = open[i]!
+      const value = values[names[i]!]
+      const encoder = encoders[i]
+      // Drizzle has the words for what is missing, and its versions differ about null.
+      if (value === undefined || (value === null && encoder !== undefined)) filled[at] = fillPlaceholders([params[at]], values)[0]
+      else filled[at] = encoder === undefined ? value : encoder.mapToDriverValue(value)
+    }
+    return filled
+  }
 }

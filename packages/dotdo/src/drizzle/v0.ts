@@ -8,7 +8,7 @@ import { MigrationExecutor, OBJECTS } from '../engine/database.js'
 import type { Answered, Database, Executor, RowShape } from '../engine/database.js'
 import { arrays } from '../engine/cells.js'
 import { Transaction } from '../engine/transaction.js'
-import { execute, hasPlaceholders, noTransaction } from './generation.js'
+import { execute, filler, firstOf, noTransaction, promised, ran, rowsOf } from './generation.js'
 import type { DrizzleConfig, Generation, SessionOptions } from './generation.js'
 import { rowDecoderFor } from './rows.js'
 import type { NotNullable, SelectedField } from './rows.js'
@@ -37,7 +37,7 @@ export function v0(): Generation {
     static readonly [entityKind] = 'RelationalStorePreparedQuery'
     /** Set by the builder of a select, after construction. */
     joinsNotNullableMap: NotNullable
-    readonly #hasPlaceholders: boolean
+    readonly #fill: ReturnType<typeof filler>
     #shape: RowShape | undefined
 
     constructor(
@@ -51,45 +51,41 @@ export function v0(): Generation {
       cacheConfig: unknown,
     ) {
       super('async', method, statement, session.options.cache, metadata, cacheConfig)
-      this.#hasPlaceholders = hasPlaceholders(statement.params)
-    }
-
-    #params(placeholders: Placeholders): unknown[] {
-      return this.#hasPlaceholders ? root.fillPlaceholders(this.statement.params, placeholders ?? {}) : this.statement.params
+      this.#fill = filler(statement.params)
     }
 
     /** How its rows are put together. */
-    get #mapped(): RowShape {
-      if (this.#shape !== undefined) return this.#shape
+    #shapeOfRows(): RowShape {
       if (this.mapper !== undefined) return (this.#shape = arrays)
       return (this.#shape = this.fields === undefined ? OBJECTS : rowDecoderFor(this.statement.sql, this.fields, this.joinsNotNullableMap))
     }
 
     #execute(executor: Executor, placeholders: Placeholders, shape: RowShape): Answered | Promise<Answered> {
-      const params = this.#params(placeholders)
+      const params = this.#fill === undefined ? this.statement.params : this.#fill(placeholders ?? {})
       const { options } = this.session
       if (options.cache === undefined || this.queryWithCache === undefined) return execute(executor, options, this.statement.sql, params, shape)
       const query = async () => execute(executor, options, this.statement.sql, params, shape)
       return this.queryWithCache(this.statement.sql, params, query) as Promise<Answered>
     }
 
-    async run(placeholders?: Placeholders, executor: Executor = this.session.executor): Promise<unknown> {
-      const { changes, lastInsertRowid } = await this.#execute(executor, placeholders, arrays)
-      return { changes, lastInsertRowid }
+    run(placeholders?: Placeholders, executor: Executor = this.session.executor): Promise<unknown> {
+      return promised(() => this.#execute(executor, placeholders, arrays), ran)
     }
 
-    async all(placeholders?: Placeholders, executor: Executor = this.session.executor): Promise<unknown> {
-      const { rows } = await this.#execute(executor, placeholders, this.#mapped)
-      return this.mapper === undefined ? rows : this.mapper(rows as unknown[][], asItIs)
+    all(placeholders?: Placeholders, executor: Executor = this.session.executor): Promise<unknown> {
+      const { mapper } = this
+      const run = () => this.#execute(executor, placeholders, this.#shape ?? this.#shapeOfRows())
+      return promised(run, mapper === undefined ? rowsOf : ({ rows }) => mapper(rows as unknown[][], asItIs))
     }
 
-    async get(placeholders?: Placeholders, executor: Executor = this.session.executor): Promise<unknown> {
-      const { rows } = await this.#execute(executor, placeholders, this.#mapped)
-      return this.mapper === undefined || rows.length === 0 ? rows[0] : this.mapper(rows as unknown[][], asItIs)
+    get(placeholders?: Placeholders, executor: Executor = this.session.executor): Promise<unknown> {
+      const { mapper } = this
+      const run = () => this.#execute(executor, placeholders, this.#shape ?? this.#shapeOfRows())
+      return promised(run, mapper === undefined ? firstOf : ({ rows }) => (rows.length === 0 ? undefined : mapper(rows as unknown[][], asItIs)))
     }
 
-    async values(placeholders?: Placeholders, executor: Executor = this.session.executor): Promise<unknown> {
-      return (await this.#execute(executor, placeholders, arrays)).rows
+    values(placeholders?: Placeholders, executor: Executor = this.session.executor): Promise<unknown> {
+      return promised(() => this.#execute(executor, placeholders, arrays), rowsOf)
     }
 
     in(executor: Executor): Promise<unknown> {

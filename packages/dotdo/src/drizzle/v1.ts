@@ -8,7 +8,7 @@ import { arrays } from '../engine/cells.js'
 import { MigrationExecutor, OBJECTS } from '../engine/database.js'
 import type { Answered, Executor, RowShape } from '../engine/database.js'
 import { Transaction } from '../engine/transaction.js'
-import { execute, hasPlaceholders, noTransaction } from './generation.js'
+import { execute, filler, firstOf, noTransaction, promised, ran, rowsOf } from './generation.js'
 import type { DrizzleConfig, Generation, SessionOptions } from './generation.js'
 
 type Mode = 'arrays' | 'objects' | 'raw'
@@ -43,7 +43,8 @@ export function v1(): Generation {
   class Prepared extends core.SQLiteAsyncPreparedQuery {
     static readonly [entityKind] = 'RelationalStorePreparedQuery'
     readonly #sql: string
-    readonly #hasPlaceholders: boolean
+    readonly #shape: RowShape
+    readonly #fill: ReturnType<typeof filler>
 
     constructor(
       readonly session: Session,
@@ -56,40 +57,38 @@ export function v1(): Generation {
     ) {
       super('async', method, {}, statement, rowsMapper, rowMode, silent, session.options.cache, metadata, cacheConfig, false)
       this.#sql = statement._sql === undefined ? statement.sql : statement._sql.join(' ')
-      this.#hasPlaceholders = hasPlaceholders(statement.params)
+      this.#shape = rowMode === 'arrays' ? arrays : OBJECTS
+      this.#fill = filler(statement.params)
     }
 
     #execute(executor: Executor, method: Method, placeholders: Placeholders, shape: RowShape): Answered | Promise<Answered> {
       const { params: given } = this.statement
-      const params = this.#hasPlaceholders ? root.fillPlaceholders(given, placeholders ?? {}) : given
+      const params = this.#fill === undefined ? given : this.#fill(placeholders ?? {})
       const { options } = this.session
       if (options.cache === undefined) return execute(executor, options, this.#sql, params, shape)
       const query = async () => execute(executor, options, this.#sql, params, shape)
       return this.queryWithCache(this.#sql, params, method, query) as Promise<Answered>
     }
 
-    get #shape(): RowShape {
-      return this.rowMode === 'arrays' ? arrays : OBJECTS
+    run(placeholders?: Placeholders, executor: Executor = this.session.executor): Promise<unknown> {
+      return promised(() => this.#execute(executor, 'run', placeholders, arrays), ran)
     }
 
-    async run(placeholders?: Placeholders, executor: Executor = this.session.executor): Promise<unknown> {
-      const { changes, lastInsertRowid } = await this.#execute(executor, 'run', placeholders, arrays)
-      return { changes, lastInsertRowid }
+    all(placeholders?: Placeholders, executor: Executor = this.session.executor): Promise<unknown> {
+      const { rowsMapper } = this
+      const run = () => this.#execute(executor, 'all', placeholders, this.#shape)
+      return promised(run, rowsMapper === undefined ? rowsOf : ({ rows }) => rowsMapper(rows))
     }
 
-    async all(placeholders?: Placeholders, executor: Executor = this.session.executor): Promise<unknown> {
-      const { rows } = await this.#execute(executor, 'all', placeholders, this.#shape)
-      return this.rowsMapper === undefined ? rows : this.rowsMapper(rows)
+    get(placeholders?: Placeholders, executor: Executor = this.session.executor): Promise<unknown> {
+      const { rowsMapper } = this
+      const run = () => this.#execute(executor, 'get', placeholders, this.#shape)
+      const mapped = ({ rows }: Answered) => (rows.length === 0 ? undefined : rowsMapper!(rows.slice(0, 1))[0])
+      return promised(run, rowsMapper === undefined ? firstOf : mapped)
     }
 
-    async get(placeholders?: Placeholders, executor: Executor = this.session.executor): Promise<unknown> {
-      const { rows } = await this.#execute(executor, 'get', placeholders, this.#shape)
-      if (rows.length === 0) return undefined
-      return this.rowsMapper === undefined ? rows[0] : this.rowsMapper(rows.slice(0, 1))[0]
-    }
-
-    async values(placeholders?: Placeholders, executor: Executor = this.session.executor): Promise<unknown> {
-      return (await this.#execute(executor, 'values', placeholders, arrays)).rows
+    values(placeholders?: Placeholders, executor: Executor = this.session.executor): Promise<unknown> {
+      return promised(() => this.#execute(executor, 'values', placeholders, arrays), rowsOf)
     }
 
     in(executor: Executor): Promise<unknown> {

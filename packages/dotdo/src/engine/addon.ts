@@ -13,10 +13,8 @@ export interface NativeAnswer {
 }
 
 export interface NativeStatement {
-  read(io: Buffer, count: number, withColumns: boolean): string | null
+  number(): number
   readLater(io: Buffer, count: number, cancel: NativeCancel | undefined): Job
-  write(io: Buffer, count: number): string | null
-  wait(io: Buffer, count: number): void
 }
 
 export interface NativeCancel {
@@ -28,8 +26,8 @@ export interface NativeOutcomes {
 }
 
 export interface NativeTransaction {
-  run(statement: NativeStatement, io: Buffer, count: number): string | null
-  runLater(statement: NativeStatement, io: Buffer, count: number): Job
+  number(): number
+  runLater(statement: number, io: Buffer, count: number, withColumns: boolean): Job
   savepoint(): number
   release(number: number): void
   rollBackTo(number: number): void
@@ -54,7 +52,7 @@ export interface NativeStore {
   path(): string
   lsn(): number
   rest(): NativeAnswer
-  flush(): Job
+  endSnapshot(): void
   tryBegin(): NativeTransaction | null
   begin(): Job
   follow(after: number | null, tables: string[], isFull: boolean): NativeFeed
@@ -85,6 +83,10 @@ interface Addon {
   Statement: new (store: NativeStore, sql: string) => NativeStatement
   Cancel: new () => NativeCancel
   shapeOf(sql: string): string
+  read(statement: number, io: Buffer, count: number, withColumns: boolean): string | null
+  write(statement: number, io: Buffer, count: number, withColumns: boolean): string | null
+  enqueue(statement: number, io: Buffer, count: number): Job
+  runIn(transaction: number, statement: number, io: Buffer, count: number, withColumns: boolean): string | null
 }
 
-export const { Store, Statement, Cancel, shapeOf } = addon as Addon
+export const { Store, Statement, Cancel, shapeOf, read, write, enqueue, runIn } = addon as Addon

@@ -17,17 +17,12 @@ const TEXT = 2
 const INTEGER = 3
 const BLOB = 4
 
-const HEADER_SLOTS = 8
+const HEADER_SLOTS = 10
 const SIZE_AT_FIRST = 1 << 20
+const SHORT = 32
 
 /** What is put together of the rows of a chunk: called once for each chunk, and appends. */
 export type Decoder = (io: Cells, rows: number, columns: number, text: string, out: unknown[]) => void
-
-/** What else a header says. */
-export interface Header {
-  changes: number
-  lastInsertRowid: number | bigint
-}
 
 /** The buffer that cells cross in. */
 export class Cells {
@@ -66,7 +61,7 @@ export class Cells {
         case 'string': {
           // Three bytes a unit at the most.
           this.#reserve(end, value.length * 3)
-          const length = this.io.write(value, end, 'utf8')
+          const length = this.#writeShort(value, end) || this.io.write(value, end, 'utf8')
           this.floats[i] = length
           this.bytes[tags + i] = TEXT
           end += length
@@ -108,6 +103,19 @@ export class Cells {
     return count
   }
 
+  /** Writes a short ASCII string, for which a call of Node's costs more than it does; 0 if it is none. */
+  #writeShort(value: string, at: number): number {
+    const { length } = value
+    if (length > SHORT) return 0
+    const { bytes } = this
+    for (let i = 0; i < length; i++) {
+      const unit = value.charCodeAt(i)
+      if (unit > 127) return 0
+      bytes[at + i] = unit
+    }
+    return length
+  }
+
   #reserve(end: number, length: number): void {
     if (end + length <= this.io.length) return
     const old = this.bytes
@@ -124,9 +132,31 @@ export class Cells {
     return this.floats[3]!
   }
 
-  header(): Header {
+  /** Whether the query left its snapshot open for the next. */
+  get isSnapshotOpen(): boolean {
+    return this.floats[8] === 1
+  }
+
+  /** How long the statement ran. */
+  get elapsedMs(): number {
+    return this.floats[9]!
+  }
+
+  /** Whether there are no rows, here or to come. */
+  get isEmpty(): boolean {
+    const { floats } = this
+    return floats[0] === GIVEN && floats[1] === 0 && floats[3] === 0
+  }
+
+  /** How many rows the statement inserted, updated or deleted. */
+  get changes(): number {
+    return this.floats[4]!
+  }
+
+  /** The rowid of the last row that it inserted. */
+  get lastInsertRowid(): number | bigint {
     const rowid = this.floats[5]!
-    return { changes: this.floats[4]!, lastInsertRowid: Number.isSafeInteger(rowid) ? rowid : this.integers[6]! }
+    return Number.isSafeInteger(rowid) ? rowid : this.integers[6]!
   }
 
   /** Makes room for the chunk that did not fit. */

@@ -3,7 +3,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { setImmediate as immediate } from 'node:timers/promises'
 
-import { Cancel, Statement as NativeStatementClass, Store } from './addon.js'
+import { Cancel, Statement as NativeStatementClass, Store, read, runIn, write } from './addon.js'
 import type { Job, NativeAnswer, NativeFeed, NativeMigration, NativeStatement, NativeStore } from './addon.js'
 import { Cells, GIVEN, LATE, TOO_SMALL, WRITES, objects } from './cells.js'
 import type { Decoder } from './cells.js'
@@ -69,6 +69,8 @@ const TRANSACTION_TIMEOUT_MS = 60_000
 /** A statement, and how it is best run. */
 export class Statement {
   readonly native: NativeStatement
+  /** By which the addon knows it, as long as `native` is there. */
+  readonly number: number
   /** It writes, or may: it is not tried as a query. */
   writes: boolean
   /** It is known to be done in a moment. */
@@ -81,6 +83,7 @@ export class Statement {
     readonly sql: string,
   ) {
     this.native = new NativeStatementClass(store, sql)
+    this.number = this.native.number()
     this.writes = /^\s*(insert|update|delete|replace|create|drop|alter)\b/i.test(sql)
     // It has as many rows as its text has.
     this.isQuick = sql.length < LONG_INSERT && /^\s*(insert|replace)\b/i.test(sql) && !/\bselect\b/i.test(sql)
@@ -128,6 +131,8 @@ export class Database implements Executor {
   readonly #subscriptions = new Set<Subscription>()
   readonly #open = new Set<Root>()
   #cells = new Cells()
+  /** A query has left its snapshot open, and it is ended when the event loop comes round. */
+  #isSnapshotOpen = false
   #isOpen = true
   #closing: Promise<void> | undefined
 
@@ -196,7 +201,7 @@ export class Database implements Executor {
     const count = cells.pack(params)
     let text: string | null
     try {
-      text = statement.native.read(cells.io, count, shape === OBJECTS)
+      text = read(statement.number, cells.io, count, shape === OBJECTS)
     } catch (thrown) {
       throw translated(thrown, sql)
     }
@@ -209,8 +214,17 @@ export class Database implements Executor {
         return this.#write(statement, params, shape)
       default:
         statement.isQuick = true
+        if (cells.isSnapshotOpen && !this.#isSnapshotOpen) {
+          this.#isSnapshotOpen = true
+          setImmediate(this.#endSnapshot)
+        }
         return this.gather(cells, text, shape)
     }
+  }
+
+  readonly #endSnapshot = (): void => {
+    this.#isSnapshotOpen = false
+    this.native.endSnapshot()
   }
 
   /** Runs one statement and gives its rows as objects. `signal` stops a query. */
@@ -248,15 +262,15 @@ export class Database implements Executor {
     if (!statement.isQuick || this.#isFull || !this.#queue.isIdle) return this.#queue.write(statement, params, shape)
     const cells = this.cells()
     const count = cells.pack(params)
-    const begun = performance.now()
     let text: string | null
     try {
-      text = statement.native.write(cells.io, count)
+      text = write(statement.number, cells.io, count, shape === OBJECTS)
     } catch (thrown) {
       throw translated(thrown, statement.sql)
-    } finally {
-      statement.tookHere(performance.now() - begun)
     }
+    // Something of the engine's own is writing: it is waited for elsewhere.
+    if (cells.state === LATE) return this.#queue.write(statement, params, shape)
+    statement.tookHere(cells.elapsedMs)
     const answered = this.gather(cells, text, shape)
     this.committed()
     return answered
@@ -264,8 +278,10 @@ export class Database implements Executor {
 
   /** @internal Puts together what the statement that ran on this thread gave. */
   gather(cells: Cells, text: string | null, shape: RowShape): Answered {
+    const { changes, lastInsertRowid } = cells
     const rows: unknown[] = []
-    const { changes, lastInsertRowid } = cells.header()
+    // As after most that write.
+    if (cells.isEmpty) return { rows, changes, lastInsertRowid }
     let rest: NativeAnswer | undefined
     let decoder = shape as Decoder
     if (shape === OBJECTS) {
@@ -277,6 +293,8 @@ export class Database implements Executor {
         cells.growToFit()
       } else {
         const left = cells.chunksLeft
+        // Before a decoder of the user's own may ask for something else.
+        if (left > 0) rest ??= this.native.rest()
         cells.decode(text, decoder, rows)
         if (left === 0) break
       }
@@ -301,7 +319,7 @@ export class Database implements Executor {
         size = cells.floats[7]!
         continue
       }
-      const { changes, lastInsertRowid } = cells.header()
+      const { changes, lastInsertRowid } = cells
       const left = cells.chunksLeft
       cells.decode(text, decoder, rows)
       this.#shrink(cells)
@@ -354,7 +372,7 @@ export class Database implements Executor {
     try {
       this.checkOpen()
       const native = crossing(() => this.native.tryBegin()) ?? (await this.workers.do(() => this.native.begin(), (job) => this.native.takeTransaction(job)))
-      root = { database: this, native, tail: undefined, statements: 0, isOpen: true }
+      root = { database: this, native, number: native.number(), tail: undefined, statements: 0, isOpen: true }
       this.#open.add(root)
       return await Transaction.run(root, body, this.#transactionTimeoutMs, this.#isFull)
     } finally {
@@ -391,7 +409,7 @@ export class Database implements Executor {
       const value = body((sql) => {
         const cells = this.cells()
         const count = cells.pack([])
-        crossing(() => native.run(this.statement(sql).native, cells.io, count), sql)
+        crossing(() => runIn(native.number(), this.statement(sql).number, cells.io, count, false), sql)
       })
       crossing(() => native.commit())
       return value

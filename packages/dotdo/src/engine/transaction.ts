@@ -1,7 +1,8 @@
 // Transactions whose callback may await: they have the writer until they end, and nest.
 
+import { runIn } from './addon.js'
 import type { NativeTransaction } from './addon.js'
-import { Database, noop } from './database.js'
+import { Database, OBJECTS, noop } from './database.js'
 import type { Answered, Executor, RowShape, Statement } from './database.js'
 import { RelationalStoreError, crossing, translated } from './error.js'
 
@@ -9,6 +10,8 @@ import { RelationalStoreError, crossing, translated } from './error.js'
 export interface Root {
   readonly database: Database
   readonly native: NativeTransaction
+  /** By which the addon knows it. */
+  readonly number: number
   /** The statement on a worker, and those that wait for it. */
   tail: Promise<unknown> | undefined
   statements: number
@@ -90,15 +93,13 @@ export class Transaction implements Executor {
   #here(statement: Statement, params: readonly unknown[], shape: RowShape): Answered {
     const cells = this.database.cells()
     const count = cells.pack(params)
-    const begun = performance.now()
     let text: string | null
     try {
-      text = this.root.native.run(statement.native, cells.io, count)
+      text = runIn(this.root.number, statement.number, cells.io, count, shape === OBJECTS)
     } catch (thrown) {
       throw translated(thrown, statement.sql)
-    } finally {
-      statement.tookHere(performance.now() - begun)
     }
+    statement.tookHere(cells.elapsedMs)
     return this.database.gather(cells, text, shape)
   }
 
@@ -107,7 +108,7 @@ export class Transaction implements Executor {
       const cells = this.database.cells()
       const count = cells.pack(params)
       const { native } = this.root
-      const answer = await this.database.later(() => native.runLater(statement.native, cells.io, count), statement.sql)
+      const answer = await this.database.later(() => native.runLater(statement.number, cells.io, count, shape === OBJECTS), statement.sql)
       statement.tookOnWorker(answer.elapsedMs())
       return this.database.gatherLater(answer, shape)
     }

@@ -1,10 +1,9 @@
-// Who may write, in the order of asking. Single statements that wait are committed together.
+// Who may write, in the order of asking. Single statements go to the worker as they come, and those that it finds waiting are committed together.
 
+import { enqueue } from './addon.js'
+import type { Job } from './addon.js'
 import type { Answered, Database, RowShape, Statement } from './database.js'
 import { crossing, translated } from './error.js'
-
-/** The most statements that share a commit. */
-const TOGETHER_MAX = 256
 
 interface Write {
   statement: Statement
@@ -21,8 +20,11 @@ interface Turn {
 
 export class WriterQueue {
   readonly #database: Database
-  #waiting: (Write | Turn)[] = []
-  #isBusy = false
+  /** Who has to wait: for whoever has the writer for itself, or behind somebody who wants it. */
+  readonly #waiting: (Write | Turn)[] = []
+  /** Statements that the worker has, by the job that runs them. */
+  readonly #running = new Map<Job, Write[]>()
+  #hasTurn = false
   #drained: (() => void)[] = []
 
   constructor(database: Database) {
@@ -31,15 +33,14 @@ export class WriterQueue {
 
   /** Nobody writes, and nobody waits for that. */
   get isIdle(): boolean {
-    return !this.#isBusy && this.#waiting.length === 0
+    return !this.#hasTurn && this.#running.size === 0 && this.#waiting.length === 0
   }
 
   /** Runs a statement as its own transaction, in its turn. */
   write(statement: Statement, params: readonly unknown[], shape: RowShape): Promise<Answered> {
     return new Promise((resolve, reject) => {
       this.#waiting.push({ statement, params, shape, resolve, reject })
-      // After this turn of the program: what it asks for together is committed together.
-      if (!this.#isBusy && this.#waiting.length === 1) queueMicrotask(() => this.#next())
+      this.#next()
     })
   }
 
@@ -47,13 +48,14 @@ export class WriterQueue {
   async acquire(): Promise<() => void> {
     await new Promise<void>((begin) => {
       this.#waiting.push({ begin })
-      if (this.#waiting.length === 1) this.#next()
+      this.#next()
     })
     let isReleased = false
     return () => {
       if (isReleased) return
       isReleased = true
-      this.#release()
+      this.#hasTurn = false
+      this.#next()
     }
   }
 
@@ -61,71 +63,73 @@ export class WriterQueue {
   drained(): Promise<void> {
     return new Promise((resolve) => {
       this.#drained.push(resolve)
-      this.#tellDrained()
+      this.#next()
     })
   }
 
-  #release(): void {
-    this.#isBusy = false
-    this.#next()
-    this.#tellDrained()
-  }
-
-  #tellDrained(): void {
+  #next(): void {
+    while (!this.#hasTurn && this.#waiting.length > 0) {
+      const first = this.#waiting[0]!
+      if (!('begin' in first)) {
+        this.#waiting.shift()
+        this.#send(first)
+      } else if (this.#running.size === 0) {
+        this.#waiting.shift()
+        this.#hasTurn = true
+        first.begin()
+      } else {
+        return
+      }
+    }
     if (!this.isIdle) return
     const drained = this.#drained
     this.#drained = []
     for (const resolve of drained) resolve()
   }
 
-  #next(): void {
-    const first = this.#waiting[0]
-    if (this.#isBusy || first === undefined) return
-    this.#isBusy = true
-    if ('begin' in first) {
-      this.#waiting.shift()
-      first.begin()
+  #send(write: Write): void {
+    const cells = this.#database.cells()
+    let job: Job
+    try {
+      const count = cells.pack(write.params)
+      job = crossing(() => enqueue(write.statement.number, cells.io, count), write.statement.sql)
+    } catch (error) {
+      write.reject(error)
       return
     }
-    let count = 0
-    while (count < TOGETHER_MAX && count < this.#waiting.length && !('begin' in this.#waiting[count]!)) count++
-    const writes = this.#waiting.splice(0, count) as Write[]
-    this.#run(writes).finally(() => this.#release())
+    const others = this.#running.get(job)
+    if (others !== undefined) {
+      others.push(write)
+      return
+    }
+    const writes = [write]
+    this.#running.set(job, writes)
+    void this.#finish(job, writes)
   }
 
-  /** Runs statements together; each hears of its own outcome. */
-  async #run(writes: Write[]): Promise<void> {
-    const packed = writes.filter((write) => {
-      try {
-        const cells = this.#database.cells()
-        const count = cells.pack(write.params)
-        crossing(() => write.statement.native.wait(cells.io, count))
-        return true
-      } catch (error) {
-        write.reject(error)
-        return false
-      }
-    })
-    if (packed.length === 0) return
+  /** Waits for what the worker does, and tells each of its own outcome. */
+  async #finish(job: Job, writes: readonly Write[]): Promise<void> {
+    const { native, workers } = this.#database
     try {
-      const begun = performance.now()
-      const { native, workers } = this.#database
-      const outcomes = await workers.do(() => native.flush(), (job) => native.takeOutcomes(job))
-      const each = (performance.now() - begun) / packed.length
-      for (const [at, write] of packed.entries()) {
+      const outcomes = await workers.do(
+        () => job,
+        (done) => native.takeOutcomes(done),
+      )
+      for (const [at, write] of writes.entries()) {
         const cells = this.#database.cells()
         try {
-          const answered = this.#database.gather(cells, outcomes.take(at, cells.io), write.shape)
-          write.statement.tookOnWorker(each)
-          write.resolve(answered)
+          const text = outcomes.take(at, cells.io)
+          write.statement.tookOnWorker(cells.elapsedMs)
+          write.resolve(this.#database.gather(cells, text, write.shape))
         } catch (thrown) {
           write.reject(translated(thrown, write.statement.sql))
         }
       }
     } catch (thrown) {
-      for (const write of packed) write.reject(translated(thrown, write.statement.sql))
-    } finally {
-      this.#database.committed()
+      for (const write of writes) write.reject(translated(thrown, write.statement.sql))
     }
+    this.#running.delete(job)
+    this.#database.committed()
+    this.#next()
   }
 }
