@@ -39,6 +39,11 @@ pub(crate) struct Gathered {
 }
 
 impl Gathered {
+    /// One chunk of many.
+    pub(crate) fn of(chunk: Chunk, columns: Vec<String>) -> Self {
+        Self { chunks: VecDeque::from([chunk]), columns, ..Self::default() }
+    }
+
     pub(crate) fn push(&mut self, row: &[ValueRef<'_>]) -> Result<()> {
         if self.chunks.back().is_none_or(Chunk::is_full) {
             self.chunks.push_back(Chunk::default());

@@ -17,6 +17,7 @@ pub mod feed;
 mod folder;
 mod jobs;
 pub mod migration;
+pub mod rows;
 pub mod shape;
 pub mod statement;
 pub mod store;

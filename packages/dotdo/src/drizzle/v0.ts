@@ -7,8 +7,9 @@ import * as core from 'drizzle-orm/sqlite-core'
 import { MigrationExecutor, OBJECTS } from '../engine/database.js'
 import type { Answered, Database, Executor, RowShape } from '../engine/database.js'
 import { arrays } from '../engine/cells.js'
+import type { Reading } from '../engine/rows.js'
 import { Transaction } from '../engine/transaction.js'
-import { execute, hasPlaceholders, noTransaction } from './generation.js'
+import { execute, hasPlaceholders, noTransaction, preparedOf, rawOf } from './generation.js'
 import type { DrizzleConfig, Generation, SessionOptions } from './generation.js'
 import { rowDecoderFor } from './rows.js'
 import type { NotNullable, SelectedField } from './rows.js'
@@ -90,6 +91,11 @@ export function v0(): Generation {
 
     async values(placeholders?: Placeholders, executor: Executor = this.session.executor): Promise<unknown> {
       return (await this.#execute(executor, placeholders, arrays)).rows
+    }
+
+    reading(placeholders: Placeholders): Reading {
+      const mapper = this.mapper === undefined ? undefined : (rows: unknown[]) => this.mapper!(rows as unknown[][], asItIs)
+      return { sql: this.statement.sql, params: this.#params(placeholders), shape: this.#mapped, map: mapper }
     }
 
     in(executor: Executor): Promise<unknown> {
@@ -191,6 +197,13 @@ export function v0(): Generation {
       const session = (store.session as Session).on(executor)
       const Base = core.BaseSQLiteDatabase as unknown as new (...args: unknown[]) => unknown
       return new Base('async', session.dialect, session, session.schema)
+    },
+
+    reading(given: unknown, query: unknown, placeholders: Record<string, unknown>): Reading | undefined {
+      const prepared = preparedOf(query)
+      if (prepared instanceof Prepared) return prepared.reading(placeholders)
+      const raw = rawOf(prepared)
+      return raw && (given as Session).prepareQuery(raw, undefined, 'all', false).reading(placeholders)
     },
 
     async runIn(executor: Executor, given: unknown, query: unknown): Promise<unknown> {

@@ -7,8 +7,9 @@ import * as drizzle from 'drizzle-orm/sqlite-core'
 import { arrays } from '../engine/cells.js'
 import { MigrationExecutor, OBJECTS } from '../engine/database.js'
 import type { Answered, Executor, RowShape } from '../engine/database.js'
+import type { Reading } from '../engine/rows.js'
 import { Transaction } from '../engine/transaction.js'
-import { execute, hasPlaceholders, noTransaction } from './generation.js'
+import { execute, hasPlaceholders, noTransaction, preparedOf, rawOf } from './generation.js'
 import type { DrizzleConfig, Generation, SessionOptions } from './generation.js'
 
 type Mode = 'arrays' | 'objects' | 'raw'
@@ -90,6 +91,16 @@ export function v1(): Generation {
 
     async values(placeholders?: Placeholders, executor: Executor = this.session.executor): Promise<unknown> {
       return (await this.#execute(executor, 'values', placeholders, arrays)).rows
+    }
+
+    reading(placeholders: Placeholders): Reading {
+      const { params } = this.statement
+      return {
+        sql: this.#sql,
+        params: this.#hasPlaceholders ? root.fillPlaceholders(params, placeholders ?? {}) : params,
+        shape: this.#shape,
+        map: this.rowsMapper,
+      }
     }
 
     in(executor: Executor): Promise<unknown> {
@@ -179,6 +190,13 @@ export function v1(): Generation {
     on(store: { session: unknown }, executor: Executor): unknown {
       const session = (store.session as Session).on(executor)
       return new core.SQLiteAsyncDatabase('async', session.storeDialect, session, session.relations)
+    },
+
+    reading(given: unknown, query: unknown, placeholders: Record<string, unknown>): Reading | undefined {
+      const prepared = preparedOf(query)
+      if (prepared instanceof Prepared) return prepared.reading(placeholders)
+      const raw = rawOf(prepared)
+      return raw && (given as Session).prepareQuery(raw as Query, 'objects', false, 'all').reading(placeholders)
     },
 
     async runIn(executor: Executor, given: unknown, query: unknown): Promise<unknown> {

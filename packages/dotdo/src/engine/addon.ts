@@ -17,6 +17,14 @@ export interface NativeStatement {
   readLater(io: Buffer, count: number, cancel: NativeCancel | undefined): Job
   write(io: Buffer, count: number): string | null
   wait(io: Buffer, count: number): void
+  rows(io: Buffer, count: number): NativeRows
+}
+
+/** The rows of a query, as chunks; the one after the last is empty. */
+export interface NativeRows {
+  next(): Job
+  stop(): void
+  end(): Job
 }
 
 export interface NativeCancel {

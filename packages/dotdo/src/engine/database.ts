@@ -61,7 +61,7 @@ export const SLOW_MS = 1
 /** An INSERT of so many characters is not taken for quick before it has run. */
 const LONG_INSERT = 10_000
 /** How long rows are put together before the event loop has its turn. */
-const TURN_MS = 4
+export const TURN_MS = 4
 /** A buffer that grew larger than this for one answer is not kept. */
 const CELLS_KEPT_BYTES = 8 << 20
 const TRANSACTION_TIMEOUT_MS = 60_000
