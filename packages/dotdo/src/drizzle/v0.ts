@@ -9,6 +9,7 @@ import type { Answered, Database, Executor, RowShape } from '../engine/database.
 import { arrays } from '../engine/cells.js'
 import type { Reading } from '../engine/rows.js'
 import { Transaction } from '../engine/transaction.js'
+import { explaining } from './encoding.js'
 import { execute, hasPlaceholders, noTransaction, preparedOf, rawOf } from './generation.js'
 import type { DrizzleConfig, Generation, SessionOptions } from './generation.js'
 import { rowDecoderFor } from './rows.js'
@@ -187,7 +188,7 @@ export function v0(): Generation {
 
     connect(executor: Database, given: Record<string, unknown>, config: DrizzleConfig, options: SessionOptions): unknown[] {
       const Dialect = core.SQLiteAsyncDialect as unknown as new (config: { casing: unknown }) => core.SQLiteAsyncDialect
-      const dialect = new Dialect({ casing: config.casing })
+      const dialect = explaining(new Dialect({ casing: config.casing }))
       const tables = root.extractTablesRelationalConfig(given, root.createTableRelationsHelpers)
       const schema: Schema = { fullSchema: given, schema: tables.tables as TablesRelationalConfig, tableNamesMap: tables.tableNamesMap }
       return ['async', dialect, new Session(dialect, executor, schema, options), schema]

@@ -9,6 +9,7 @@ import { MigrationExecutor, OBJECTS } from '../engine/database.js'
 import type { Answered, Executor, RowShape } from '../engine/database.js'
 import type { Reading } from '../engine/rows.js'
 import { Transaction } from '../engine/transaction.js'
+import { explaining } from './encoding.js'
 import { execute, hasPlaceholders, noTransaction, preparedOf, rawOf } from './generation.js'
 import type { DrizzleConfig, Generation, SessionOptions } from './generation.js'
 
@@ -182,7 +183,7 @@ export function v1(): Generation {
     Base: core.SQLiteAsyncDatabase,
 
     connect(executor: Executor, _schema: Record<string, unknown>, config: DrizzleConfig, options: SessionOptions): unknown[] {
-      const dialect = new core.SQLiteDialect({ codecs, useJitMappers: true })
+      const dialect = explaining(new core.SQLiteDialect({ codecs, useJitMappers: true }))
       const relations = config.relations ?? {}
       return ['async', dialect, new Session(dialect, executor, relations, options), relations]
     },

@@ -31,7 +31,7 @@ export async function* rowsOf(database: Database, { sql, params, shape, map }: R
   const statement = database.statement(sql)
   if (statement.writes) throw noQuery(sql)
   const cells = database.cells()
-  const count = cells.pack(params)
+  const count = cells.pack(params, sql)
   const native = crossing(() => statement.native.rows(cells.io, count), sql)
   const unheard = stopOn(signal, native)
   let began = performance.now()

@@ -98,7 +98,7 @@ export class WriterQueue {
     const packed = writes.filter((write) => {
       try {
         const cells = this.#database.cells()
-        const count = cells.pack(write.params)
+        const count = cells.pack(write.params, write.statement.sql)
         crossing(() => write.statement.native.wait(cells.io, count))
         return true
       } catch (error) {

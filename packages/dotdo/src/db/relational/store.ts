@@ -3,6 +3,7 @@
 import { SQL, Table, entityKind, getTableName, is, sql } from 'drizzle-orm'
 import type { SQLWrapper } from 'drizzle-orm'
 
+import { branded } from '../../engine/brand.js'
 import { Database, OBJECTS } from '../../engine/database.js'
 import type { Executor } from '../../engine/database.js'
 import { RelationalStoreError } from '../../engine/error.js'
@@ -158,6 +159,8 @@ class Store<TSchema extends Record<string, unknown>, TRelations> extends Base {
     const { onError = unhandled } = options
     const subscription = this.$client.follow(this.$client.feed(options), true, async ({ events }) => {
       for (const event of events) {
+        // The handler may have ended it.
+        if (subscription.isEnded) return
         try {
           await handler(event)
         } catch (error) {
@@ -263,6 +266,8 @@ class Store<TSchema extends Record<string, unknown>, TRelations> extends Base {
     if (typeof migration.up !== 'function') throw new RelationalStoreError('Invalid', 'a migration has a function up')
   }
 }
+
+branded('RelationalStore', Store)
 
 /** A typed store: all of Drizzle, on one database. `TRelations` is what `defineRelations` of Drizzle 1.0 gave. */
 export type RelationalStore<TSchema extends Record<string, unknown> = Record<string, never>, TRelations = {}> = DrizzleOf<TSchema, TRelations> &
