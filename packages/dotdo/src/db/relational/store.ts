@@ -15,16 +15,17 @@ import { tableOf } from '../../engine/shape.js'
 import type { TableShape } from '../../engine/shape.js'
 import type { Dialect } from '../../drizzle/ddl.js'
 import { isV1 } from '../../drizzle/generation.js'
-import type { DrizzleConfig } from '../../drizzle/generation.js'
+import type { DrizzleConfig, Generation } from '../../drizzle/generation.js'
 import { ensureTables, statements } from '../../drizzle/tables.js'
 import type { DrizzleOf, MigrationDatabase, Readable, RowOf } from '../../drizzle/types.js'
 import { v0 } from '../../drizzle/v0.js'
 import { v1 } from '../../drizzle/v1.js'
-import { checkVersion } from '../../drizzle/version.js'
+import { checkVersion, isSupported } from '../../drizzle/version.js'
 import { appliedMigrations, runMigration } from './migration.js'
 import type { AppliedMigration } from './migration.js'
 
-const generation = isV1 ? v1() : v0()
+// A Drizzle that is not supported may lack what its classes extend: the constructor says so before anything is made.
+const generation = (!isSupported() ? { Base: Object } : isV1 ? v1() : v0()) as Generation
 const Base = generation.Base as new (...args: unknown[]) => object
 
 /** A migration of the program's own. */
