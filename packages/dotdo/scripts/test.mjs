@@ -23,7 +23,14 @@ execFileSync(process.execPath, [join(here, 'scripts', 'platforms.mjs'), work], {
 const tarballs = readdirSync(work).filter((name) => name.endsWith('.tgz'))
 const ofPlatform = join(work, tarballs.find((name) => name.startsWith(`${current.packageName}-`)))
 const main = join(work, tarballs.find((name) => /^dotdo-\d/.test(name)))
-const env = { ...process.env, TSC: join(here, 'node_modules', 'typescript', 'bin', 'tsc'), TYPES: join(here, 'node_modules', '@types'), DOTDO: main, DOTDO_PLATFORM: ofPlatform }
+const env = {
+  ...process.env,
+  TSC: join(here, 'node_modules', 'typescript', 'bin', 'tsc'),
+  TYPES: join(here, 'node_modules', '@types'),
+  DOTDO: main,
+  DOTDO_PLATFORM: ofPlatform,
+  DOTDO_EXAMPLE: join(here, '..', '..', 'examples', 'order-desk'),
+}
 
 let failed = 0
 for (const version of versions) {
