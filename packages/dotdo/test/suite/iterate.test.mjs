@@ -6,7 +6,7 @@ import { test } from 'node:test'
 import { eq, gt, sql } from 'drizzle-orm'
 import { blob, integer, sqliteTable, text } from 'drizzle-orm/sqlite-core'
 import { RelationalStore, RelationalStoreError, open } from 'dotdo/db/relational'
-import { LONG, folder, isV1, orders, pageStore, turn, user, users } from './tables.mjs'
+import { LONG, comesTrue, folder, isV1, orders, pageStore, user, users } from './tables.mjs'
 import { run } from './process.mjs'
 
 const COUNT = (n) => sql.raw(`WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x+1 FROM c WHERE x<${n}) SELECT x, 'text ' || x AS t FROM c`)
@@ -23,16 +23,6 @@ function nameOf(file) {
   } catch {
     return ''
   }
-}
-
-/** Whether it comes true, as soon as it does. */
-async function comesTrue(is) {
-  const begun = performance.now()
-  while (!is()) {
-    if (performance.now() - begun > 10_000) return false
-    await turn()
-  }
-  return true
 }
 
 async function all(rows) {
