@@ -9,6 +9,7 @@
 //! again. So a checkpoint syncs the WAL as whoever waits for a commit does, one at a time and never after a failure ([`Disk`]).
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::Duration;
@@ -39,6 +40,8 @@ const STACK_BYTES: usize = 512 << 10;
 pub(crate) struct Checkpoints {
     state: Mutex<State>,
     is_over: Condvar,
+    /// The last commit left a WAL that the thread should have come to before: the next one waits.
+    is_far_ahead: AtomicBool,
     disk: Arc<Disk>,
 }
 
@@ -66,7 +69,7 @@ struct Passed {
 
 impl Checkpoints {
     pub(crate) fn new(disk: Arc<Disk>) -> Self {
-        Self { state: Mutex::default(), is_over: Condvar::new(), disk }
+        Self { state: Mutex::default(), is_over: Condvar::new(), is_far_ahead: AtomicBool::new(false), disk }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -102,7 +105,7 @@ impl Checkpoints {
                 if !checkpoints.ask() {
                     checkpoints.note(checkpoints.gated(|| wal.checkpoint()));
                 } else if frames >= FRAMES_FAR_TOO_MANY {
-                    checkpoints.wait_for_thread();
+                    checkpoints.is_far_ahead.store(true, Ordering::Relaxed);
                 }
             }
             // The commit is done, whatever became of the checkpoint.
@@ -121,8 +124,11 @@ impl Checkpoints {
         state.is_asked || state.is_running
     }
 
-    /// On the writer's thread, between two commits: lets the thread catch up.
-    fn wait_for_thread(&self) {
+    /// Before the writer begins a transaction: lets the thread catch up, if it is far behind.
+    pub(crate) fn catch_up(&self) {
+        if !self.is_far_ahead.swap(false, Ordering::Relaxed) {
+            return;
+        }
         let mut state = self.lock();
         state.is_writer_waiting = true;
         let is_at_it = |state: &mut State| state.is_asked || state.is_running;

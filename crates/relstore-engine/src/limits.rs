@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 use relstore_model::{Error, ErrorKind, Result, Value, ValueRef};
 
 use crate::database::Database;
-use crate::reader::{Rows, collect};
+use crate::log;
+use crate::reader::{Each, Reader, Rows, collect};
 
 /// How many steps SQLite's machine takes between two looks: some ten microseconds.
 const STEPS: i32 = 1000;
@@ -120,6 +121,15 @@ impl Database {
         options: &QueryOptions,
         each: &mut dyn FnMut(&[ValueRef<'_>]) -> Result<()>,
     ) -> Result<Vec<String>> {
+        self.within_limits(options, each, |counted, watch| {
+            self.reload_for(sql)?;
+            let run = |reader: &Reader| reader.try_each(sql, params, true, counted, &|| self.settle());
+            self.with_reader_mut(|reader| watched(reader, sql, watch, run))?.ok_or_else(|| crate::database::writes(sql))
+        })
+    }
+
+    /// Counts what `run` gives to `each`, and says why it was stopped if it was.
+    fn within_limits<T>(&self, options: &QueryOptions, each: Each<'_>, run: impl FnOnce(Each<'_>, &Arc<Watch>) -> Result<T>) -> Result<T> {
         let deadline = options.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         let watch = Arc::new(Watch { deadline, cancel: options.cancel.clone(), stopped: AtomicU8::new(Stop::No as u8) });
         let stopped = || watch.explain(Error::internal("the query was stopped"), options);
@@ -138,19 +148,47 @@ impl Database {
             }
             each(cells)
         };
-        self.reload_for(sql)?;
-        let result = self.with_reader_mut(|reader| {
-            let asked = Arc::clone(&watch);
-            let failed = |e: rusqlite::Error| crate::sqlite::from_sqlite(&e, sql);
-            reader.connection.inner.progress_handler(STEPS, Some(move || asked.look() != Stop::No)).map_err(failed)?;
-            let result = reader.try_each(sql, params, true, &mut counted, &|| self.settle());
-            reader.connection.inner.progress_handler(0, None::<fn() -> bool>).map_err(failed)?;
-            result
-        });
-        result
-            .and_then(|columns| columns.ok_or_else(|| crate::database::writes(sql)))
-            .map_err(|e| watch.explain(crate::database::explained(e, &self.schema()), options))
+        run(&mut counted, &watch).map_err(|e| watch.explain(crate::database::explained(e, &self.schema()), options))
     }
+
+    /// As [`Database::query_each_with`] on one state of the store, with the names of the columns before the rows: `columns` is given them.
+    ///
+    /// # Errors
+    /// As [`Database::query_each_with`], and whatever `columns` gives; `Unsupported` if the statement asks for what a table with evicted rows
+    /// cannot answer.
+    pub fn query_named_each_with(
+        &self,
+        sql: &str,
+        params: &[Value],
+        options: &QueryOptions,
+        columns: impl FnOnce(Vec<String>) -> Result<()>,
+        each: &mut dyn FnMut(&[ValueRef<'_>]) -> Result<()>,
+    ) -> Result<()> {
+        self.within_limits(options, each, |counted, watch| {
+            self.reload_for(sql)?;
+            self.with_reader_mut(|reader| {
+                reader.hold(log::range)?;
+                let result = self.settle().and_then(|()| {
+                    watched(reader, sql, watch, |reader| {
+                        columns(reader.names_held(sql)?)?;
+                        reader.query_held(sql, params, counted).map(|_| ())
+                    })
+                });
+                reader.release();
+                result
+            })
+        })
+    }
+}
+
+/// Has the reader's connection look at `watch` while `run` uses it.
+fn watched<T>(reader: &mut Reader, sql: &str, watch: &Arc<Watch>, run: impl FnOnce(&Reader) -> Result<T>) -> Result<T> {
+    let asked = Arc::clone(watch);
+    let failed = |e: rusqlite::Error| crate::sqlite::from_sqlite(&e, sql);
+    reader.connection.inner.progress_handler(STEPS, Some(move || asked.look() != Stop::No)).map_err(failed)?;
+    let result = run(reader);
+    reader.connection.inner.progress_handler(0, None::<fn() -> bool>).map_err(failed)?;
+    result
 }
 
 fn size(cell: ValueRef<'_>) -> u64 {

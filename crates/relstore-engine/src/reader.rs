@@ -239,6 +239,13 @@ impl Reader {
         self.held(|c| c.execute("/*rs*/ BEGIN", &[])).map(|_| ())
     }
 
+    /// The names of the statement's columns in the read transaction that [`Reader::hold`] began.
+    pub(crate) fn names_held(&self, sql: &str) -> Result<Vec<String>> {
+        // Not one that is kept: it may have been prepared before the shape changed, which SQLite finds out when it runs.
+        let statement = self.connection.inner.prepare(sql::statement(sql)?);
+        statement.map(|statement| column_names(&statement)).map_err(|e| self.authorizer.explain(from_sqlite(&e, sql)))
+    }
+
     /// Ends the read transaction.
     pub(crate) fn release(&self) {
         // A transaction that has only read ends without an error, or has ended.

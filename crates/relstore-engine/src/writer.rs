@@ -269,6 +269,7 @@ impl Writer {
 
     /// Begins a write transaction and enlists the capture in it.
     pub(crate) fn begin_unchecked(&self) -> Result<()> {
+        self.checkpoints.catch_up();
         self.check_disk()?;
         let cold = self.shadow.tier().cold();
         if !self.shadow.shows(&cold) {

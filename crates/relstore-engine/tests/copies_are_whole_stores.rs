@@ -16,6 +16,15 @@ fn open_at(path: &std::path::Path) -> Database {
     Database::open(path, Settings::default(), Arc::new(ManualClock::new(1, 1))).unwrap()
 }
 
+/// Stops a thread when it is dropped.
+struct Stop<'a>(&'a AtomicBool);
+
+impl Drop for Stop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 #[test]
 fn a_backup_made_while_a_thread_writes_is_a_store_of_one_commit() {
     let s = store();
@@ -28,6 +37,8 @@ fn a_backup_made_while_a_thread_writes_is_a_store_of_one_commit() {
     s.db.advance_cursor("pump", Lsn::new(77)).unwrap();
     let (stop, copies) = (AtomicBool::new(false), tempfile::tempdir().unwrap());
     let writes = std::thread::scope(|scope| {
+        // Also when an assertion fails: the scope waits for the writer.
+        let _stop = Stop(&stop);
         let writer = scope.spawn(|| {
             let mut i = 10_000;
             while !stop.load(Ordering::Relaxed) {
@@ -46,6 +57,7 @@ fn a_backup_made_while_a_thread_writes_is_a_store_of_one_commit() {
             i - 10_000
         });
         let mut told = 0;
+        let mut copied = Vec::new();
         for n in 0..4 {
             let path = copies.path().join(format!("{n}.db"));
             let before = s.db.high_water();
@@ -53,11 +65,14 @@ fn a_backup_made_while_a_thread_writes_is_a_store_of_one_commit() {
                 assert!(p.pages_done <= p.pages_total);
                 told += 1;
             });
-            assert!((before..=s.db.high_water()).contains(&lsn.unwrap()));
+            copied.push(lsn.unwrap());
+            assert!(before <= copied[n]);
         }
         stop.store(true, Ordering::Relaxed);
         assert!(told > 8, "progress was told {told} times");
-        writer.join().unwrap()
+        let writes = writer.join().unwrap();
+        assert!(copied.iter().all(|lsn| *lsn <= s.db.high_water()));
+        writes
     });
     assert!(writes > 0);
     for n in 0..4 {

@@ -158,3 +158,41 @@ fn a_plan_names_indexes_and_flags_scans() {
     assert_eq!(s.db.explain("SELECT * FROM flihgts", &[]).unwrap_err().hint(), Some("did you mean flights?"));
     assert_eq!(s.db.query("SELECT count(*) FROM planes", &[]).unwrap().rows[0][0], Value::Integer(0));
 }
+
+#[test]
+fn names_come_before_the_rows_of_one_state() {
+    let s = store();
+    script(&s.db, &["CREATE TABLE t(a, b)", "INSERT INTO t VALUES(1, 2), (3, 4)"]);
+    let named = |sql: &str, options: &QueryOptions, each: &mut dyn FnMut()| {
+        let seen = std::cell::RefCell::new(Vec::new());
+        let columns = |names: Vec<String>| {
+            seen.borrow_mut().push(names.join(","));
+            Ok(())
+        };
+        let result = s.db.query_named_each_with(sql, &[], options, columns, &mut |row| {
+            seen.borrow_mut().push(row.len().to_string());
+            each();
+            Ok(())
+        });
+        result.map(|()| seen.into_inner()).map_err(|e| e.kind())
+    };
+    let default = QueryOptions::default();
+    assert_eq!(named("SELECT *, a AS a FROM t", &default, &mut || ()).unwrap(), ["a,b,a", "3", "3"]);
+    // The shape changes between a query and the next: `*` is other columns, and is told so before the first row.
+    script(&s.db, &["ALTER TABLE t ADD COLUMN c"]);
+    let mut is_first = true;
+    let mut drop_a_row = || {
+        if std::mem::take(&mut is_first) {
+            script(&s.db, &["DELETE FROM t WHERE a = 3", "ALTER TABLE t DROP COLUMN b"]);
+        }
+    };
+    assert_eq!(named("SELECT *, a AS a FROM t", &default, &mut drop_a_row).unwrap(), ["a,b,c,a", "4", "4"], "one state");
+    assert_eq!(named("SELECT *, a AS a FROM t", &default, &mut || ()).unwrap(), ["a,c,a", "3"]);
+    assert_eq!(named("SELECT * FROM u", &default, &mut || ()), Err(ErrorKind::NotFound));
+    assert_eq!(named("DELETE FROM t", &default, &mut || ()), Err(ErrorKind::Invalid));
+    let one = QueryOptions { rows_max: Some(1), ..QueryOptions::default() };
+    assert_eq!(named("SELECT 1 UNION ALL SELECT 2", &one, &mut || ()), Err(ErrorKind::Invalid));
+    let late = QueryOptions { timeout: Some(Duration::from_millis(30)), ..QueryOptions::default() };
+    assert_eq!(named(ENDLESS, &late, &mut || ()), Err(ErrorKind::Unavailable));
+    assert_eq!(s.db.query("SELECT count(*) FROM t", &[]).unwrap().rows, [[Value::Integer(1)]]);
+}

@@ -51,6 +51,11 @@ impl Gathered {
         (self.changes, self.last_insert_rowid, self.elapsed, self.is_kept) = (0, 0, Duration::ZERO, false);
     }
 
+    /// One chunk of many.
+    pub(crate) fn chunk(chunk: Chunk, columns: Vec<String>) -> Self {
+        Self { chunks: VecDeque::from([chunk]), columns, ..Self::default() }
+    }
+
     pub(crate) fn push(&mut self, row: &[ValueRef<'_>]) -> Result<()> {
         if self.chunks.back().is_none_or(Chunk::is_full) {
             self.chunks.push_back(std::mem::take(&mut self.spare));

@@ -16,6 +16,7 @@ use crate::answer::Gathered;
 use crate::failure::caught;
 use crate::feed::Source;
 use crate::migration::{OpenMigration, Requests};
+use crate::rows::Stream;
 use crate::store::lock;
 
 /// What a job came to.
@@ -50,6 +51,7 @@ pub(crate) struct Jobs {
     tell: Mutex<Option<Tell>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
     migrations: Mutex<Vec<Weak<OpenMigration>>>,
+    streams: Mutex<Vec<Weak<Stream>>>,
 }
 
 #[derive(Default)]
@@ -92,6 +94,7 @@ impl Jobs {
             tell: Mutex::new(Some(tell)),
             threads: Mutex::default(),
             migrations: Mutex::default(),
+            streams: Mutex::default(),
         })
     }
 
@@ -195,8 +198,18 @@ impl Jobs {
         migrations.push(Arc::downgrade(requests));
     }
 
-    /// The threads end when they are done with what they do; migrations are given up.
+    /// Rows are read by a thread that waits until somebody takes them.
+    pub(crate) fn has_stream(&self, stream: &Arc<Stream>) {
+        let mut streams = lock(&self.streams);
+        streams.retain(|open| open.strong_count() > 0);
+        streams.push(Arc::downgrade(stream));
+    }
+
+    /// The threads end when they are done with what they do; migrations are given up, and rows are read no further.
     pub(crate) fn dismiss(&self) {
+        for stream in lock(&self.streams).drain(..).filter_map(|open| open.upgrade()) {
+            stream.end();
+        }
         for requests in lock(&self.migrations).drain(..).filter_map(|open| open.upgrade()) {
             drop(lock(&requests).take());
         }

@@ -18,6 +18,7 @@ mod folder;
 mod jobs;
 pub mod migration;
 mod numbered;
+pub mod rows;
 pub mod shape;
 pub mod statement;
 pub mod store;

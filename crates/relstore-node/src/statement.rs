@@ -21,7 +21,7 @@ use crate::transaction;
 
 /// What a statement is. Nothing of SQLite's is in it, so JavaScript may drop it whenever it likes.
 pub(crate) struct Held {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
     /// Never given twice in a process: connections keep what they prepared by it.
     pub(crate) id: u64,
     pub(crate) sql: String,
@@ -45,7 +45,7 @@ pub(crate) fn held(number: u32) -> Result<Arc<Held>> {
 /// A statement of one store, as long as JavaScript has this.
 #[napi]
 pub struct Statement {
-    held: Arc<Held>,
+    pub(crate) held: Arc<Held>,
     number: u32,
 }
 

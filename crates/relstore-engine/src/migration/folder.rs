@@ -80,7 +80,8 @@ impl MigrationFolder {
     /// # Errors
     /// As [`MigrationFolder::read`], without that of versions.
     pub fn read_to_lint(path: &Path) -> Result<Self> {
-        let found = fs::metadata(path).map_err(|e| unreadable("the folder of migrations", path, e))?;
+        let found = fs::metadata(path)
+            .map_err(|e| unreadable("the folder of migrations", path, e).with_hint("a relative path is one from the working directory"))?;
         if !found.is_dir() {
             return Err(Error::invalid("a file, not a folder of migrations").with("path", path.display()).with_hint(LAYOUTS));
         }

@@ -12,6 +12,7 @@ use relstore_model::{Result, ValueRef};
 use rusqlite::{Connection, ffi};
 
 use super::from_sqlite;
+use crate::sql;
 
 /// How many cells a row has in a buffer on the stack.
 const FEW: usize = 32;
@@ -27,21 +28,21 @@ pub(crate) struct HeldStatement {
 unsafe impl Send for HeldStatement {}
 
 impl HeldStatement {
-    /// Prepares one statement; `None` if it cannot be prepared.
-    pub(crate) fn prepare(connection: &Connection, sql: &str) -> Option<Self> {
-        let length = c_int::try_from(sql.len()).ok()?;
-        let mut raw = ptr::null_mut();
-        // SAFETY: the handle is valid for the call, the text has `length` bytes, the place for the statement is ours, and the tail is not asked
-        // for.
+    /// Prepares one statement; `None` if it cannot be prepared, or if another one follows it.
+    pub(crate) fn prepare(connection: &Connection, text: &str) -> Option<Self> {
+        let length = c_int::try_from(text.len()).ok()?;
+        let (mut raw, mut tail, start) = (ptr::null_mut(), ptr::null(), text.as_ptr().cast::<c_char>());
+        // SAFETY: the handle is valid for the call, the text has `length` bytes, and the places for the statement and its end are ours.
         let code = unsafe {
-            let flags = ffi::SQLITE_PREPARE_PERSISTENT;
-            ffi::sqlite3_prepare_v3(connection.handle(), sql.as_ptr().cast::<c_char>(), length, flags, &raw mut raw, ptr::null_mut())
+            ffi::sqlite3_prepare_v3(connection.handle(), start, length, ffi::SQLITE_PREPARE_PERSISTENT, &raw mut raw, &raw mut tail)
         };
         let statement = NonNull::new(raw)?;
         // SAFETY: the statement is valid: SQLite gave it, and it is finalized only when this is dropped.
         let parameter_count = unsafe { ffi::sqlite3_bind_parameter_count(raw) };
         let held = Self { statement, parameter_count: usize::try_from(parameter_count).unwrap_or(0) };
-        (code == ffi::SQLITE_OK).then_some(held)
+        let end = (tail as usize).wrapping_sub(start as usize);
+        let is_alone = text.get(end..).is_some_and(|rest| sql::trimmed(rest).is_empty());
+        (code == ffi::SQLITE_OK && is_alone).then_some(held)
     }
 
     /// Whether it writes nothing.

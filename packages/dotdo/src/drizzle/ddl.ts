@@ -37,7 +37,10 @@ export function tablesOf(schema: Record<string, unknown>): SQLiteTable[] {
     const name = getTableName(member)
     const other = names.get(name.toLowerCase())
     if (other !== undefined && schema[other] !== member) {
-      throw new RelationalStoreError('Invalid', `the schema has two tables of one name: ${other} and ${key}`, { table: name })
+      throw new RelationalStoreError('Invalid', `the schema has two tables of one name: ${other} and ${key}`, {
+        table: name,
+        hint: 'give one of them another name in sqliteTable(): SQLite does not tell their case apart',
+      })
     }
     names.set(name.toLowerCase(), key)
     if (other === undefined) tables.push(member)

@@ -6,6 +6,7 @@ import * as core from 'drizzle-orm/sqlite-core'
 
 import type { Answered, Executor, RowShape, RunResult } from '../engine/database.js'
 import { RelationalStoreError } from '../engine/error.js'
+import type { Reading } from '../engine/rows.js'
 
 /** What a program may say of how Drizzle is used. */
 export interface DrizzleConfig<TRelations = unknown> {
@@ -33,6 +34,8 @@ export interface Generation {
   connect(executor: Executor, schema: Record<string, unknown>, config: DrizzleConfig, options: SessionOptions): unknown[]
   /** Drizzle on statements of another place, as the store's is on its own: for a migration. */
   on(store: { dialect: unknown; session: unknown }, executor: Executor): unknown
+  /** A query that was built on a store, as its rows are read one after another. Nothing if it is none. */
+  reading(session: unknown, query: unknown, placeholders: Record<string, unknown>): Reading | undefined
   /** Runs a query that was built on the store in another place. */
   runIn(executor: Executor, session: unknown, query: unknown): Promise<unknown>
 }
@@ -135,4 +138,18 @@ export function filler(params: readonly unknown[]): ((values: Values) => unknown
     }
     return filled
   }
+}
+
+/** A query of a builder as it is prepared; one that is prepared, or raw, as it is. */
+export function preparedOf(query: unknown): unknown {
+  const { _prepare } = (query ?? {}) as { _prepare?(): unknown }
+  return typeof _prepare === 'function' ? _prepare.call(query) : query
+}
+
+/** The text and parameters of what Drizzle's `all(sql)` gave, if it is that. */
+export function rawOf(query: unknown): { sql: string; params: unknown[] } | undefined {
+  const { getQuery } = (query ?? {}) as { getQuery?(): { sql: string; params: unknown[] } }
+  if (typeof getQuery !== 'function') return undefined
+  const { sql, params } = getQuery.call(query)
+  return { sql, params }
 }

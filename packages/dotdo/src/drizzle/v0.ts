@@ -7,8 +7,10 @@ import * as core from 'drizzle-orm/sqlite-core'
 import { MigrationExecutor, OBJECTS } from '../engine/database.js'
 import type { Answered, Database, Executor, RowShape } from '../engine/database.js'
 import { arrays } from '../engine/cells.js'
+import type { Reading } from '../engine/rows.js'
 import { Transaction } from '../engine/transaction.js'
-import { execute, filler, firstOf, noTransaction, promised, ran, rowsOf } from './generation.js'
+import { explaining } from './encoding.js'
+import { execute, filler, firstOf, noTransaction, preparedOf, promised, ran, rawOf, rowsOf } from './generation.js'
 import type { DrizzleConfig, Generation, SessionOptions } from './generation.js'
 import { rowDecoderFor } from './rows.js'
 import type { NotNullable, SelectedField } from './rows.js'
@@ -60,8 +62,12 @@ export function v0(): Generation {
       return (this.#shape = this.fields === undefined ? OBJECTS : rowDecoderFor(this.statement.sql, this.fields, this.joinsNotNullableMap))
     }
 
+    #params(placeholders: Placeholders): unknown[] {
+      return this.#fill === undefined ? this.statement.params : this.#fill(placeholders ?? {})
+    }
+
     #execute(executor: Executor, placeholders: Placeholders, shape: RowShape): Answered | Promise<Answered> {
-      const params = this.#fill === undefined ? this.statement.params : this.#fill(placeholders ?? {})
+      const params = this.#params(placeholders)
       const { options } = this.session
       if (options.cache === undefined || this.queryWithCache === undefined) return execute(executor, options, this.statement.sql, params, shape)
       const query = async () => execute(executor, options, this.statement.sql, params, shape)
@@ -86,6 +92,11 @@ export function v0(): Generation {
 
     values(placeholders?: Placeholders, executor: Executor = this.session.executor): Promise<unknown> {
       return promised(() => this.#execute(executor, placeholders, arrays), rowsOf)
+    }
+
+    reading(placeholders: Placeholders): Reading {
+      const mapper = this.mapper === undefined ? undefined : (rows: unknown[]) => this.mapper!(rows as unknown[][], asItIs)
+      return { sql: this.statement.sql, params: this.#params(placeholders), shape: this.#shape ?? this.#shapeOfRows(), map: mapper }
     }
 
     in(executor: Executor): Promise<unknown> {
@@ -177,7 +188,7 @@ export function v0(): Generation {
 
     connect(executor: Database, given: Record<string, unknown>, config: DrizzleConfig, options: SessionOptions): unknown[] {
       const Dialect = core.SQLiteAsyncDialect as unknown as new (config: { casing: unknown }) => core.SQLiteAsyncDialect
-      const dialect = new Dialect({ casing: config.casing })
+      const dialect = explaining(new Dialect({ casing: config.casing }))
       const tables = root.extractTablesRelationalConfig(given, root.createTableRelationsHelpers)
       const schema: Schema = { fullSchema: given, schema: tables.tables as TablesRelationalConfig, tableNamesMap: tables.tableNamesMap }
       return ['async', dialect, new Session(dialect, executor, schema, options), schema]
@@ -187,6 +198,13 @@ export function v0(): Generation {
       const session = (store.session as Session).on(executor)
       const Base = core.BaseSQLiteDatabase as unknown as new (...args: unknown[]) => unknown
       return new Base('async', session.dialect, session, session.schema)
+    },
+
+    reading(given: unknown, query: unknown, placeholders: Record<string, unknown>): Reading | undefined {
+      const prepared = preparedOf(query)
+      if (prepared instanceof Prepared) return prepared.reading(placeholders)
+      const raw = rawOf(prepared)
+      return raw && (given as Session).prepareQuery(raw, undefined, 'all', false).reading(placeholders)
     },
 
     async runIn(executor: Executor, given: unknown, query: unknown): Promise<unknown> {

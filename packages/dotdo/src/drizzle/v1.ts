@@ -7,8 +7,10 @@ import * as drizzle from 'drizzle-orm/sqlite-core'
 import { arrays } from '../engine/cells.js'
 import { MigrationExecutor, OBJECTS } from '../engine/database.js'
 import type { Answered, Executor, RowShape } from '../engine/database.js'
+import type { Reading } from '../engine/rows.js'
 import { Transaction } from '../engine/transaction.js'
-import { execute, filler, firstOf, noTransaction, promised, ran, rowsOf } from './generation.js'
+import { explaining } from './encoding.js'
+import { execute, filler, firstOf, noTransaction, preparedOf, promised, ran, rawOf, rowsOf } from './generation.js'
 import type { DrizzleConfig, Generation, SessionOptions } from './generation.js'
 
 type Mode = 'arrays' | 'objects' | 'raw'
@@ -61,9 +63,12 @@ export function v1(): Generation {
       this.#fill = filler(statement.params)
     }
 
+    #params(placeholders: Placeholders): unknown[] {
+      return this.#fill === undefined ? this.statement.params : this.#fill(placeholders ?? {})
+    }
+
     #execute(executor: Executor, method: Method, placeholders: Placeholders, shape: RowShape): Answered | Promise<Answered> {
-      const { params: given } = this.statement
-      const params = this.#fill === undefined ? given : this.#fill(placeholders ?? {})
+      const params = this.#params(placeholders)
       const { options } = this.session
       if (options.cache === undefined) return execute(executor, options, this.#sql, params, shape)
       const query = async () => execute(executor, options, this.#sql, params, shape)
@@ -89,6 +94,10 @@ export function v1(): Generation {
 
     values(placeholders?: Placeholders, executor: Executor = this.session.executor): Promise<unknown> {
       return promised(() => this.#execute(executor, 'values', placeholders, arrays), rowsOf)
+    }
+
+    reading(placeholders: Placeholders): Reading {
+      return { sql: this.#sql, params: this.#params(placeholders), shape: this.#shape, map: this.rowsMapper }
     }
 
     in(executor: Executor): Promise<unknown> {
@@ -170,7 +179,7 @@ export function v1(): Generation {
     Base: core.SQLiteAsyncDatabase,
 
     connect(executor: Executor, _schema: Record<string, unknown>, config: DrizzleConfig, options: SessionOptions): unknown[] {
-      const dialect = new core.SQLiteDialect({ codecs, useJitMappers: true })
+      const dialect = explaining(new core.SQLiteDialect({ codecs, useJitMappers: true }))
       const relations = config.relations ?? {}
       return ['async', dialect, new Session(dialect, executor, relations, options), relations]
     },
@@ -178,6 +187,13 @@ export function v1(): Generation {
     on(store: { session: unknown }, executor: Executor): unknown {
       const session = (store.session as Session).on(executor)
       return new core.SQLiteAsyncDatabase('async', session.storeDialect, session, session.relations)
+    },
+
+    reading(given: unknown, query: unknown, placeholders: Record<string, unknown>): Reading | undefined {
+      const prepared = preparedOf(query)
+      if (prepared instanceof Prepared) return prepared.reading(placeholders)
+      const raw = rawOf(prepared)
+      return raw && (given as Session).prepareQuery(raw as Query, 'objects', false, 'all').reading(placeholders)
     },
 
     async runIn(executor: Executor, given: unknown, query: unknown): Promise<unknown> {

@@ -4,6 +4,7 @@ import { npmVersion } from 'drizzle-orm/version'
 
 import { RelationalStoreError } from '../engine/error.js'
 
+/** As package.json has it for npm, which only warns where a program insists. */
 const SUPPORTED = '>=0.30.0 <1 || ^1.0.0-rc.4'
 
 function numbers(version: string): [number, number, number, number] {
@@ -14,7 +15,7 @@ function numbers(version: string): [number, number, number, number] {
 }
 
 /** Whether the package works with this version. */
-export function isSupported(version: string): boolean {
+export function isSupported(version: string = npmVersion): boolean {
   const [major, minor, patch, candidate] = numbers(version)
   if (major === 0) return minor >= 30
   if (major !== 1) return false

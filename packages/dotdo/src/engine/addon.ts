@@ -15,6 +15,14 @@ export interface NativeAnswer {
 export interface NativeStatement {
   number(): number
   readLater(io: Buffer, count: number, cancel: NativeCancel | undefined): Job
+  rows(io: Buffer, count: number): NativeRows
+}
+
+/** The rows of a query, as chunks; the one after the last is empty. */
+export interface NativeRows {
+  next(): Job
+  stop(): void
+  end(): Job
 }
 
 export interface NativeCancel {

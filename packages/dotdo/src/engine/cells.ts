@@ -1,6 +1,7 @@
 // Cells in a buffer, both ways: see cells.rs and answer.rs of relstore-node, which are the other side.
 
 import { RelationalStoreError } from './error.js'
+import { PARAMETERS_MAX, tooMany, unbindable } from './parameter.js'
 
 /** A value as SQLite has it. Integers that a number does not hold exactly are given as bigint. */
 export type Cell = null | number | bigint | string | Buffer
@@ -45,9 +46,10 @@ export class Cells {
     this.integers = new BigInt64Array(memory)
   }
 
-  /** Packs parameters, whose number is given back. */
-  pack(params: readonly unknown[]): number {
+  /** Packs parameters, whose number is given back. `sql` is the statement that they are of, for what is wrong with them. */
+  pack(params: readonly unknown[], sql = ''): number {
     const count = params.length
+    if (count > PARAMETERS_MAX) throw tooMany(sql, count)
     const tags = count * 8
     let end = count * 9
     if (end > this.io.length) this.#grow(end * 2)
@@ -72,7 +74,7 @@ export class Cells {
           this.bytes[tags + i] = NUMBER
           break
         case 'bigint':
-          if (BigInt.asIntN(64, value) !== value) throw unbindable(i, `${value}n is no 64-bit integer`)
+          if (BigInt.asIntN(64, value) !== value) throw unbindable(sql, i, `${value}n is no 64-bit integer`)
           this.integers[i] = value
           this.bytes[tags + i] = INTEGER
           break
@@ -83,12 +85,12 @@ export class Cells {
           if (value === null) {
             this.bytes[tags + i] = NULL
           } else if (value instanceof Date) {
-            if (Number.isNaN(value.getTime())) throw unbindable(i, 'an invalid Date')
+            if (Number.isNaN(value.getTime())) throw unbindable(sql, i, 'an invalid Date')
             this.floats[i] = value.getTime()
             this.bytes[tags + i] = NUMBER
           } else {
             const blob = bytesOf(value)
-            if (blob === undefined) throw unbindable(i, `an object (${value.constructor?.name ?? 'without a class'})`)
+            if (blob === undefined) throw unbindable(sql, i, `an object (${value.constructor?.name ?? 'without a class'})`)
             this.#reserve(end, blob.length)
             this.bytes.set(blob, end)
             this.floats[i] = blob.length
@@ -97,7 +99,7 @@ export class Cells {
           }
           break
         default:
-          throw unbindable(i, `a ${typeof value}`)
+          throw unbindable(sql, i, `a ${typeof value}`)
       }
     }
     return count
@@ -187,13 +189,6 @@ function bytesOf(value: object): Uint8Array | undefined {
   if (ArrayBuffer.isView(value)) return new Uint8Array(value.buffer, value.byteOffset, value.byteLength)
   if (value instanceof ArrayBuffer) return new Uint8Array(value)
   return undefined
-}
-
-function unbindable(at: number, what: string): RelationalStoreError {
-  return new RelationalStoreError('Invalid', `parameter ${at + 1} cannot be bound: ${what}`, {
-    context: [['parameter', String(at + 1)]],
-    hint: 'give null, a number, a bigint, a string, a boolean, a Date or bytes',
-  })
 }
 
 /**

@@ -5,10 +5,11 @@ import { setImmediate as immediate } from 'node:timers/promises'
 
 import { Cancel, Statement as NativeStatementClass, Store, read, runIn, write } from './addon.js'
 import type { Job, NativeAnswer, NativeFeed, NativeMigration, NativeStatement, NativeStore } from './addon.js'
+import { branded } from './brand.js'
 import { Cells, GIVEN, LATE, TOO_SMALL, WRITES, objects } from './cells.js'
 import type { Decoder } from './cells.js'
 import { RelationalStoreError, crossing, translated } from './error.js'
-import { Subscription } from './feed.js'
+import { Subscription, leaveHandler } from './feed.js'
 import type { ChangesOptions, Commit, FollowOptions } from './feed.js'
 import { parseShape } from './shape.js'
 import type { Shape } from './shape.js'
@@ -61,7 +62,7 @@ export const SLOW_MS = 1
 /** An INSERT of so many characters is not taken for quick before it has run. */
 const LONG_INSERT = 10_000
 /** How long rows are put together before the event loop has its turn. */
-const TURN_MS = 4
+export const TURN_MS = 4
 /** A buffer that grew larger than this for one answer is not kept. */
 const CELLS_KEPT_BYTES = 8 << 20
 const TRANSACTION_TIMEOUT_MS = 60_000
@@ -103,8 +104,19 @@ export class Statement {
   }
 }
 
-/** The transaction, if any, whose callback is running. */
-const inside = new AsyncLocalStorage<Transaction>()
+/** What has the writer while a callback of the program runs. */
+export interface Inside {
+  readonly database: Database
+  readonly isOpen: boolean
+  readonly parent: Inside | undefined
+  /** What to use in the callback. */
+  readonly given: string
+  /** Whether the store may be closed in it: it is undone then. */
+  readonly mayClose: boolean
+}
+
+/** The transaction or migration, if any, whose callback is running. */
+const inside = new AsyncLocalStorage<Inside>()
 
 /** The stores that are open in this thread. */
 const opened = new Set<Database>()
@@ -198,7 +210,7 @@ export class Database implements Executor {
     if (statement.isSlow || signal !== undefined) return this.#readLater(statement, params, shape, signal)
     const cells = this.cells()
     // First: it may take a larger buffer.
-    const count = cells.pack(params)
+    const count = cells.pack(params, sql)
     let text: string | null
     try {
       text = read(statement.number, cells.io, count, shape === OBJECTS)
@@ -235,7 +247,7 @@ export class Database implements Executor {
   async #readLater(statement: Statement, params: readonly unknown[], shape: RowShape, signal: AbortSignal | undefined): Promise<Answered> {
     signal?.throwIfAborted()
     const cells = this.cells()
-    const count = cells.pack(params)
+    const count = cells.pack(params, statement.sql)
     const cancel = signal === undefined ? undefined : new Cancel()
     const stop = () => cancel?.cancel()
     signal?.addEventListener('abort', stop, { once: true })
@@ -261,7 +273,7 @@ export class Database implements Executor {
     this.refuseInside('write')
     if (!statement.isQuick || this.#isFull || !this.#queue.isIdle) return this.#queue.write(statement, params, shape)
     const cells = this.cells()
-    const count = cells.pack(params)
+    const count = cells.pack(params, statement.sql)
     let text: string | null
     try {
       text = write(statement.number, cells.io, count, shape === OBJECTS)
@@ -347,16 +359,16 @@ export class Database implements Executor {
 
   /** @internal Refuses what would wait for the transaction that is waiting for it. */
   refuseInside(what: string): void {
-    const transaction = inside.getStore()
-    if (transaction !== undefined && transaction.database === this && transaction.isOpen) {
-      throw new RelationalStoreError('Invalid', `a ${what} on the store inside its own transaction's callback would wait for itself`, {
-        hint: 'use the tx that the callback is given',
+    const current = inside.getStore()
+    if (current !== undefined && current.database === this && current.isOpen) {
+      throw new RelationalStoreError('Invalid', `a ${what} on the store inside its own ${current.mayClose ? 'transaction' : 'migration'}'s callback would wait for itself`, {
+        hint: `use the ${current.given} that the callback is given`,
       })
     }
   }
 
-  /** The transaction whose callback is running. @internal */
-  static get inside(): AsyncLocalStorage<Transaction> {
+  /** What has the writer while a callback runs. @internal */
+  static get inside(): AsyncLocalStorage<Inside> {
     return inside
   }
 
@@ -456,9 +468,11 @@ export class Database implements Executor {
 
   /**
    * Closes the store: what was begun before is finished, open transactions are rolled back, handlers hear of what was committed. Queries that
-   * run are stopped.
+   * run are stopped. A handler that calls this hears of nothing more: it is not waited for.
    */
-  close(): Promise<void> {
+  async close(): Promise<void> {
+    if (inside.getStore()?.mayClose === false) this.refuseInside('close')
+    leaveHandler(this)
     this.#closing ??= this.#close()
     return this.#closing
   }
@@ -485,6 +499,8 @@ export class Database implements Executor {
   }
 }
 
+branded('Database', Database)
+
 /** Opens the store `options.ns` of the installation in the folder `dir`, and makes what is not there. `:memory:` is a store that goes away when it is closed. */
 export function open(dir: string, options: OpenOptions = {}): Database {
   if (typeof dir !== 'string' || dir === '') {
@@ -494,7 +510,11 @@ export function open(dir: string, options: OpenOptions = {}): Database {
 }
 
 /** Statements of a migration, one after another. */
-export class MigrationExecutor implements Executor {
+export class MigrationExecutor implements Executor, Inside {
+  isOpen = true
+  readonly parent = undefined
+  readonly given = 'db'
+  readonly mayClose = false
   #tail: Promise<unknown> = Promise.resolve()
 
   constructor(
@@ -505,7 +525,7 @@ export class MigrationExecutor implements Executor {
   execute(sql: string, params: readonly unknown[], shape: RowShape): Promise<Answered> {
     const answered = this.#tail.then(async () => {
       const cells = this.database.cells()
-      const count = cells.pack(params)
+      const count = cells.pack(params, sql)
       const answer = await this.database.later(() => this.native.run(sql, cells.io, count), sql)
       return this.database.gatherLater(answer, shape)
     })
@@ -518,6 +538,8 @@ export class MigrationExecutor implements Executor {
     await this.#tail
   }
 }
+
+branded('MigrationExecutor', MigrationExecutor)
 
 export function noop(): void {}
 

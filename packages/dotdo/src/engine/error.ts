@@ -1,5 +1,7 @@
 // Errors: what the addon says as JSON, as one class that programs match on.
 
+import { branded } from './brand.js'
+
 /** What to do about an error: each kind has its own answer. */
 export type ErrorKind =
   /** Fix the call. */
@@ -74,6 +76,8 @@ export class RelationalStoreError extends Error {
     this.context = context
   }
 }
+
+branded('RelationalStoreError', RelationalStoreError)
 
 interface Crossed {
   kind: ErrorKind

@@ -1,5 +1,7 @@
 // Who hears of commits: one at a time, in order, the next when the last is handled.
 
+import { AsyncLocalStorage } from 'node:async_hooks'
+
 import type { NativeFeed } from './addon.js'
 import type { Database } from './database.js'
 
@@ -63,9 +65,22 @@ export interface ChangesOptions extends FollowOptions {
   snapshot?: boolean
 }
 
+/** A handler that is running. */
+interface Handling {
+  subscription: Subscription
+  isRunning: boolean
+}
+
+const handling = new AsyncLocalStorage<Handling>()
+
+/** If a handler of the database's is calling, nobody waits for it any more: it waits for the caller. */
+export function leaveHandler(database: Database): void {
+  const current = handling.getStore()
+  if (current?.isRunning === true && current.subscription.database === database) current.subscription.leave()
+}
+
 /** A handler that is told of commits until it is ended. */
 export class Subscription {
-  readonly #database: Database
   readonly #feed: NativeFeed
   readonly #handler: (commit: Commit) => Promise<void> | void
   readonly #ended: () => void
@@ -73,17 +88,20 @@ export class Subscription {
   #isToLookAgain = false
   #isEnded = false
   #turn: Promise<void> = Promise.resolve()
+  /** @internal Its handler is not waited for. */
+  leave!: () => void
+  readonly #left = new Promise<void>((resolve) => (this.leave = resolve))
 
   /** @internal */
   constructor(
-    database: Database,
+    /** @internal */
+    readonly database: Database,
     feed: NativeFeed,
     handler: (commit: Commit) => Promise<void> | void,
     /** Whether a store that is closed waits until this has heard of everything. */
     readonly isWaitedFor: boolean,
     ended: () => void,
   ) {
-    this.#database = database
     this.#feed = feed
     this.#handler = handler
     this.#ended = ended
@@ -101,11 +119,11 @@ export class Subscription {
     try {
       while (this.#isToLookAgain && !this.#isEnded) {
         this.#isToLookAgain = false
-        for (;;) {
-          const { native, workers } = this.#database
+        while (!this.#isEnded) {
+          const { native, workers } = this.database
           const next = await workers.do(() => this.#feed.next(), (job) => native.takeText(job))
           if (next === null || this.#isEnded) break
-          await this.#handler(JSON.parse(next) as Commit)
+          await this.#handle(JSON.parse(next) as Commit)
         }
       }
     } catch (error) {
@@ -115,6 +133,19 @@ export class Subscription {
     } finally {
       this.#isAwake = false
     }
+  }
+
+  async #handle(commit: Commit): Promise<void> {
+    const current: Handling = { subscription: this, isRunning: true }
+    try {
+      await handling.run(current, () => this.#handler(commit))
+    } finally {
+      current.isRunning = false
+    }
+  }
+
+  get isEnded(): boolean {
+    return this.#isEnded
   }
 
   /** Ends it at once. */
@@ -129,7 +160,7 @@ export class Subscription {
   async end(): Promise<void> {
     if (this.isWaitedFor) {
       this.wake()
-      await this.#turn
+      await Promise.race([this.#turn, this.#left])
     }
     this.stop()
   }

@@ -2,8 +2,9 @@
 
 import { runIn } from './addon.js'
 import type { NativeTransaction } from './addon.js'
+import { branded } from './brand.js'
 import { Database, OBJECTS, noop } from './database.js'
-import type { Answered, Executor, RowShape, Statement } from './database.js'
+import type { Answered, Executor, Inside, RowShape, Statement } from './database.js'
 import { RelationalStoreError, crossing, translated } from './error.js'
 
 /** What a transaction and those nested in it share. */
@@ -24,7 +25,9 @@ export interface Root {
 const COMMIT_HERE_MAX = 50
 
 /** An open transaction, or one nested in it. */
-export class Transaction implements Executor {
+export class Transaction implements Executor, Inside {
+  readonly given = 'tx'
+  readonly mayClose = true
   #isOpen = true
   /** The nested one that is open, and those that wait for it. */
   #nested: Promise<void> | undefined
@@ -92,7 +95,7 @@ export class Transaction implements Executor {
 
   #here(statement: Statement, params: readonly unknown[], shape: RowShape): Answered {
     const cells = this.database.cells()
-    const count = cells.pack(params)
+    const count = cells.pack(params, statement.sql)
     let text: string | null
     try {
       text = runIn(this.root.number, statement.number, cells.io, count, shape === OBJECTS)
@@ -106,7 +109,7 @@ export class Transaction implements Executor {
   #later(statement: Statement, params: readonly unknown[], shape: RowShape): Promise<Answered> {
     const run = async () => {
       const cells = this.database.cells()
-      const count = cells.pack(params)
+      const count = cells.pack(params, statement.sql)
       const { native } = this.root
       const answer = await this.database.later(() => native.runLater(statement.number, cells.io, count, shape === OBJECTS), statement.sql)
       statement.tookOnWorker(answer.elapsedMs())
@@ -170,7 +173,7 @@ export class Transaction implements Executor {
 
   /** Whether the callback that is running is that of one nested in this. */
   #isAround(): boolean {
-    let current = Database.inside.getStore()
+    let current: Inside | undefined = Database.inside.getStore()
     if (current === this || current?.isOpen === false) return false
     while (current !== undefined) {
       if (current === this) return true
@@ -184,6 +187,8 @@ export class Transaction implements Executor {
     throw new RelationalStoreError('Closed', 'the transaction has ended', { hint: 'await every statement before the callback returns' })
   }
 }
+
+branded('Transaction', Transaction)
 
 /** A statement such as INSERT OR ROLLBACK may have ended the whole transaction: the error that is on its way says so. */
 function undo(call: () => void): void {

@@ -91,7 +91,7 @@ export class WriterQueue {
     const cells = this.#database.cells()
     let job: Job
     try {
-      const count = cells.pack(write.params)
+      const count = cells.pack(write.params, write.statement.sql)
       job = crossing(() => enqueue(write.statement.number, cells.io, count), write.statement.sql)
     } catch (error) {
       write.reject(error)

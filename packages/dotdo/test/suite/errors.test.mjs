@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { sql } from 'drizzle-orm'
+import { between, eq, inArray, notInArray, sql } from 'drizzle-orm'
 import { check, integer, primaryKey, sqliteTable, text } from 'drizzle-orm/sqlite-core'
 import { RelationalStore, RelationalStoreError, SchemaEvolution, open } from 'dotdo/db/relational'
 import { migrate } from 'dotdo/db/relational/migrate'
@@ -15,7 +15,7 @@ const error = (expected) => (e) => {
   assert.ok(e instanceof Error)
   const found = Object.fromEntries(Object.keys(expected).map((key) => [key, e[key]]))
   for (const [key, value] of Object.entries(expected)) {
-    if (value instanceof RegExp) assert.match(String(e[key]), value)
+    if (value instanceof RegExp) assert.match(e[key] ?? '', value, key)
     else assert.deepEqual(found[key], value, key)
   }
   return true
@@ -55,14 +55,14 @@ test('folders that cannot be used', async (t) => {
   const dir = folder()
   for (const bad of ['', 7, undefined, null]) assert.throws(() => open(bad), error({ code: 'Invalid', hint: /open\(/ }))
   writeFileSync(join(dir, 'letter.txt'), 'dear')
-  assert.throws(() => open(dir), error({ code: 'Conflict', message: /not empty/ }))
-  assert.throws(() => open(join(dir, 'letter.txt')), error({ code: 'Unavailable' }))
+  assert.throws(() => open(dir), error({ code: 'Conflict', message: /not empty/, hint: /new folder/ }))
+  assert.throws(() => open(join(dir, 'letter.txt')), error({ code: 'Unavailable', message: /letter\.txt/, hint: /folder/ }))
   mkdirSync(join(dir, 'newer'))
   writeFileSync(join(dir, 'newer', 'relstore.json'), '{"format":2}')
   assert.throws(() => open(join(dir, 'newer')), error({ code: 'Unsupported' }))
   const db = open(join(dir, 'good'), { ns: 'acme' })
   t.after(() => db.close())
-  assert.throws(() => open(join(dir, 'good'), { ns: 'acme' }), error({ code: 'Unavailable', message: /open/ }))
+  assert.throws(() => open(join(dir, 'good'), { ns: 'acme' }), error({ code: 'Unavailable', message: /open/, hint: /close it there first/ }))
   const other = open(join(dir, 'good'), { ns: 'Other tenant, Ltd.' })
   await other.close()
   for (const ns of ['', '../acme']) assert.throws(() => open(join(dir, 'good'), { ns }), error({ code: 'Invalid', hint: /plain name/ }))
@@ -96,12 +96,12 @@ test('schemas that are none', async (t) => {
   const db = open(':memory:')
   t.after(() => db.close())
   const make = (schema) => () => new RelationalStore(db, schema)
-  assert.throws(make({ users: { id: 1 } }), error({ code: 'Invalid', message: /users is no SQLite table/ }))
+  assert.throws(make({ users: { id: 1 } }), error({ code: 'Invalid', message: /users is no SQLite table/, hint: /sqliteTable/ }))
   assert.throws(make({ users: 'text' }), error({ code: 'Invalid' }))
   assert.throws(make(null), error({ code: 'Invalid' }))
   assert.throws(() => new RelationalStore({}, { users }), error({ code: 'Invalid', hint: /open/ }))
   const twin = sqliteTable('USERS', { id: integer('id') })
-  assert.throws(make({ users, twin }), error({ code: 'Invalid', message: /two tables of one name: users and twin/ }))
+  assert.throws(make({ users, twin }), error({ code: 'Invalid', message: /two tables of one name: users and twin/, table: 'USERS', hint: /sqliteTable/ }))
   if (check !== undefined) {
     const broken = sqliteTable('broken', { n: integer('n') }, () => extras({ c: check('c', sql`no such thing(`) }))
     assert.throws(make({ broken }), error({ code: 'Invalid' }))
@@ -110,8 +110,12 @@ test('schemas that are none', async (t) => {
 
 test('migrations that cannot be done', async (t) => {
   const { db, store } = pageStore(t)
-  await assert.rejects(migrate(db, { migrationsFolder: join(folder(), 'none') }), error({ code: 'NotFound' }))
-  await assert.rejects(migrate(db, { migrationsFolder: folder() }), error({ kind: /Invalid|NotFound/ }))
+  await assert.rejects(migrate(db, { migrationsFolder: join(folder(), 'none') }), error({ code: 'NotFound', message: /none/, hint: /./ }))
+  await assert.rejects(migrate(db, { migrationsFolder: folder() }), error({ kind: /Invalid|NotFound/, message: /dotdo-/, hint: /./ }))
+  const notes = folder()
+  writeFileSync(join(notes, 'notes.txt'), 'no SQL')
+  await assert.rejects(migrate(db, { migrationsFolder: notes }), error({ kind: /Invalid|NotFound/, message: /dotdo-/, hint: /./ }))
+  await assert.rejects(migrate(db, { migrationsFolder: join(notes, 'notes.txt') }), error({ message: /notes\.txt/, hint: /./ }))
   await assert.rejects(migrate(db), error({ code: 'Invalid', hint: /migrationsFolder/ }))
   await assert.rejects(migrate({}, { migrationsFolder: '.' }), error({ code: 'Invalid' }))
   for (const version of [0, -1, 1.5, '2', undefined]) await assert.rejects(store.migrate({ version, up: () => {} }), error({ code: 'Invalid' }))
@@ -136,4 +140,49 @@ test('migrations that cannot be done', async (t) => {
   await assert.rejects(new SchemaEvolution(db).checkCompatibility({ type: 'DROP_COLUMN', table: 'users', column: 'nmae' }), error({ code: 'NotFound', hint: /name/ }))
   assert.ok(isV1 || primaryKey !== undefined)
   assert.ok(text !== undefined)
+})
+
+test('a value that cannot be bound is told with its column', async (t) => {
+  const { db, store } = pageStore(t)
+  const refused = (run, message, expected) => assert.rejects(async () => run(), error({ kind: 'Invalid', message, ...expected }))
+  const name = { table: 'users', column: 'name', hint: /string/ }
+  await refused(() => store.insert(users).values(user('a', { name: Symbol('x') })), /^users\.name cannot be bound: a symbol \(parameter: 3\)/, name)
+  await refused(() => store.insert(users).values([user('a'), user('b', { name: { first: 'B' } })]), /^users\.name .*an object \(Object\).*row: 2/, name)
+  await refused(() => store.insert(users).values([user('a', { name: Symbol() }), user('b')]), /row: 1/, name)
+  await refused(() => store.update(users).set({ name: () => 1 }).where(eq(users.id, 'a')), /a function/, name)
+  await refused(() => store.select().from(users).where(eq(users.name, Symbol())), /^users\.name/, name)
+  await refused(() => store.select().from(orders).leftJoin(users, eq(users.id, orders.userId)).where(inArray(users.name, ['a', Symbol()])), /^users\.name/, name)
+  await refused(() => store.select().from(users).where(between(users.name, 'a', Symbol())), /^users\.name/, name)
+  await refused(() => store.delete(orders).where(notInArray(orders.total, [1, {}])), /^orders\.total/, { table: 'orders', column: 'total' })
+  const upsert = store.insert(users).values(user('a')).onConflictDoUpdate({ target: users.id, set: { name: Symbol() } })
+  await refused(() => upsert, /^users\.name/, name)
+  await refused(() => store.transaction((tx) => tx.insert(users).values(user('a', { name: 2n ** 64n }))), /^users\.name .*64-bit/, name)
+  await refused(() => store.run(sql`INSERT INTO users(id, email, name, created_at) SELECT ${Symbol()}, 'e', 'n', 0`), /^parameter 1 /, { table: undefined })
+  await refused(() => db.query('INSERT INTO users VALUES(?, ?, ?, ?)', [1, Symbol()]), /^parameter 2 /, {})
+  await refused(() => db.query("SELECT '?', \"id\" -- ?\n FROM users /* ? */ WHERE [name] LIKE ?", [Symbol()]), /^users\.name/, name)
+  await refused(() => db.query('SELECT ?', [new Date(NaN)]), /invalid Date/, {})
+  await refused(() => db.query('SELECT ?', [1, 2]), /number of parameters/, {})
+  const prepared = store.insert(users).values(user('a', { name: sql.placeholder('name') })).prepare()
+  await refused(() => prepared.run({ name: Symbol() }), /^users\.name/, name)
+  assert.equal((await store.select().from(users)).length, 0)
+})
+
+test('a value that its column cannot encode is told with the column', async (t) => {
+  const { store } = pageStore(t)
+  const refused = (run, expected) => assert.rejects(async () => run(), error({ kind: 'Invalid', ...expected }))
+  const made = { table: 'users', column: 'created_at', message: /^users\.created_at takes .*date, not the string yesterday/, hint: /SQLiteTimestamp/ }
+  await refused(() => store.insert(users).values([user('a'), user('b', { createdAt: 'yesterday' })]), made)
+  await refused(() => store.update(users).set({ createdAt: 'yesterday' }), made)
+  await refused(() => store.select().from(users).where(eq(users.createdAt, 'yesterday')), made)
+  await refused(() => store.select().from(users).where(inArray(users.id, store.select({ id: users.id }).from(users).where(eq(users.createdAt, 'yesterday')))), made)
+})
+
+test('too many parameters are an error of their own', async (t) => {
+  const { db, store } = pageStore(t)
+  const many = (n) => Array.from({ length: n }, (_, i) => user(`u${i}`))
+  await store.insert(users).values(many(8191))
+  const expected = { kind: 'Invalid', message: /too many parameters/, hint: /one transaction/ }
+  await assert.rejects(async () => store.insert(users).values(many(8192)), error({ ...expected, message: /given: 32768, parameters_max: 32766/, hint: /8191 rows of these 4 columns/ }))
+  await assert.rejects(async () => store.insert(users).values(many(50_000)), error(expected))
+  await assert.rejects(db.query('SELECT 1', Array(40_000).fill(1)), error(expected))
 })

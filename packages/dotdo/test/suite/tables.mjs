@@ -59,5 +59,15 @@ export function folder() {
 export const turn = () => new Promise((resolve) => setImmediate(resolve))
 export const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms))
 
+/** Whether it comes true, as soon as it does. */
+export async function comesTrue(is) {
+  const begun = performance.now()
+  while (!is()) {
+    if (performance.now() - begun > 10_000) return false
+    await turn()
+  }
+  return true
+}
+
 /** A query that takes about a second wherever it runs, and one that it is nothing like. */
 export const LONG = 'WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x+1 FROM c WHERE x<?) SELECT count(*) AS n FROM c'

@@ -59,6 +59,15 @@ const stop: () => void = store.onCDCEvent((event) => {
 })
 const aborted = await store.withSignal(AbortSignal.timeout(5)).select().from(users)
 same<typeof aborted, User[]>(true)
+for await (const each of store.iterate(store.select().from(users), { signal: AbortSignal.timeout(5) })) same<typeof each, User>(true)
+for await (const each of store.iterate(store.select().from(orders).leftJoin(users, eq(orders.userId, users.id)))) {
+  same<typeof each, { orders: Order; users: User | null }>(true)
+}
+const byName = store.select({ key: users.id }).from(users).where(eq(users.name, sql.placeholder('name'))).prepare()
+for await (const each of store.iterate(byName, { placeholders: { name: 'n' } })) same<typeof each, { key: string }>(true)
+for await (const each of store.iterate(store.query.users.findMany({ columns: { id: true } }))) same<typeof each, { id: string }>(true)
+for await (const each of store.iterate(sql<{ n: number }>`SELECT 1 AS n`)) same<typeof each, { n: number }>(true)
+for await (const each of store.iterate(sql`SELECT 1 AS n`)) same<typeof each, Record<string, unknown>>(true)
 for await (const commit of store.changes({ from: 3, tables: ['users'], name: 'n', snapshot: true })) same<typeof commit, Commit>(true)
 const report: CompatibilityReport = await new SchemaEvolution(db, { mode: 'FULL_TRANSITIVE' }).checkCompatibility({ users })
 await new SchemaEvolution(store).checkCompatibility({ type: 'ADD_COLUMN', table: 'users', column: { name: 'n', type: 'TEXT', nullable: true } })
@@ -85,6 +94,8 @@ store.query.invoices
 open('./data', { durability: 'eternal' })
 // @ts-expect-error Not what open() gave.
 new RelationalStore('./data', { users })
+// @ts-expect-error Not a query.
+store.iterate('SELECT 1')
 // @ts-expect-error No mode of that name.
 new SchemaEvolution(db, { mode: 'SIDEWAYS' })
 // @ts-expect-error A migration has an up.

@@ -5,8 +5,9 @@ export type { OpenOptions, RunResult } from '../../engine/database.js'
 export { RelationalStoreError } from '../../engine/error.js'
 export type { ErrorKind } from '../../engine/error.js'
 export type { ChangesOptions, Commit, FollowOptions, UnifiedEvent } from '../../engine/feed.js'
+export type { IterateOptions } from '../../engine/rows.js'
 export type { DrizzleConfig } from '../../drizzle/generation.js'
-export type { MigrationDatabase } from '../../drizzle/types.js'
+export type { MigrationDatabase, RowOf } from '../../drizzle/types.js'
 export { RelationalStore } from './store.js'
 export type {
   ColumnInfo,

@@ -1,7 +1,6 @@
 // Migrations: inline ones on their transaction, and the history.
 
-import { MigrationExecutor } from '../../engine/database.js'
-import type { Database } from '../../engine/database.js'
+import { Database, MigrationExecutor } from '../../engine/database.js'
 import { crossing } from '../../engine/error.js'
 
 /** A migration that is in force. */
@@ -46,10 +45,11 @@ export async function runMigration(
     if (native === null) return
     const executor = new MigrationExecutor(database, native)
     try {
-      await body(executor)
+      await Database.inside.run(executor, () => body(executor))
       await executor.settled()
       await workers.do(() => native.finish(), (job) => store.takeNothing(job))
     } finally {
+      executor.isOpen = false
       await executor.settled()
       native.abandon()
     }

@@ -1,27 +1,31 @@
 // The store: Drizzle on a database, its events, its shape and its migrations.
 
-import { Table, entityKind, getTableName, is, sql } from 'drizzle-orm'
+import { SQL, Table, entityKind, getTableName, is, sql } from 'drizzle-orm'
 import type { SQLWrapper } from 'drizzle-orm'
 
+import { branded } from '../../engine/brand.js'
 import { Database, OBJECTS } from '../../engine/database.js'
 import type { Executor } from '../../engine/database.js'
 import { RelationalStoreError } from '../../engine/error.js'
 import { changes, unhandled } from '../../engine/feed.js'
 import type { ChangesOptions, Commit, FollowOptions, UnifiedEvent } from '../../engine/feed.js'
+import { rowsOf } from '../../engine/rows.js'
+import type { IterateOptions } from '../../engine/rows.js'
 import { tableOf } from '../../engine/shape.js'
 import type { TableShape } from '../../engine/shape.js'
 import type { Dialect } from '../../drizzle/ddl.js'
 import { isV1 } from '../../drizzle/generation.js'
-import type { DrizzleConfig } from '../../drizzle/generation.js'
+import type { DrizzleConfig, Generation } from '../../drizzle/generation.js'
 import { ensureTables, statements } from '../../drizzle/tables.js'
-import type { DrizzleOf, MigrationDatabase } from '../../drizzle/types.js'
+import type { DrizzleOf, MigrationDatabase, Readable, RowOf } from '../../drizzle/types.js'
 import { v0 } from '../../drizzle/v0.js'
 import { v1 } from '../../drizzle/v1.js'
-import { checkVersion } from '../../drizzle/version.js'
+import { checkVersion, isSupported } from '../../drizzle/version.js'
 import { appliedMigrations, runMigration } from './migration.js'
 import type { AppliedMigration } from './migration.js'
 
-const generation = isV1 ? v1() : v0()
+// A Drizzle that is not supported may lack what its classes extend: the constructor says so before anything is made.
+const generation = (!isSupported() ? { Base: Object } : isV1 ? v1() : v0()) as Generation
 const Base = generation.Base as new (...args: unknown[]) => object
 
 /** A migration of the program's own. */
@@ -117,6 +121,25 @@ class Store<TSchema extends Record<string, unknown>, TRelations> extends Base {
     return (await this.$client.execute(text, params, OBJECTS)).rows as T[]
   }
 
+  /**
+   * The rows of a query, one after another, for `for await`: of a select, a prepared query or `` sql`…` ``, whose rows are objects. However many
+   * they are, memory stays as it is. They are those of one state of the store, the last when the loop begins; the write-ahead log is kept
+   * until it ends.
+   */
+  iterate<Q extends Readable>(query: Q, options: IterateOptions & { placeholders?: Record<string, unknown> } = {}): AsyncGenerator<RowOf<Q>, void, undefined> {
+    const { dialect, session } = this as unknown as { dialect: Dialect; session: unknown }
+    const { placeholders = {}, signal } = options
+    if (is(query, SQL)) {
+      const { sql: text, params } = dialect.sqlToQuery(query)
+      return rowsOf(this.$client, { sql: text, params, shape: OBJECTS }, signal) as AsyncGenerator<RowOf<Q>, void, undefined>
+    }
+    const reading = generation.reading(session, query, placeholders)
+    if (reading === undefined) {
+      throw new RelationalStoreError('Invalid', 'iterate takes a query that was built on a store, or sql`…`', { hint: 'store.iterate(store.select().from(users))' })
+    }
+    return rowsOf(this.$client, reading, signal) as AsyncGenerator<RowOf<Q>, void, undefined>
+  }
+
   /** Runs queries that were built on this store in one transaction, in order, and gives what each gives. */
   async batch<T extends readonly PromiseLike<unknown>[]>(queries: readonly [...T]): Promise<{ -readonly [K in keyof T]: Awaited<T[K]> }> {
     const { session } = this as unknown as { session: unknown }
@@ -137,6 +160,8 @@ class Store<TSchema extends Record<string, unknown>, TRelations> extends Base {
     const { onError = unhandled } = options
     const subscription = this.$client.follow(this.$client.feed(options), true, async ({ events }) => {
       for (const event of events) {
+        // The handler may have ended it.
+        if (subscription.isEnded) return
         try {
           await handler(event)
         } catch (error) {
@@ -242,6 +267,8 @@ class Store<TSchema extends Record<string, unknown>, TRelations> extends Base {
     if (typeof migration.up !== 'function') throw new RelationalStoreError('Invalid', 'a migration has a function up')
   }
 }
+
+branded('RelationalStore', Store)
 
 /** A typed store: all of Drizzle, on one database. `TRelations` is what `defineRelations` of Drizzle 1.0 gave. */
 export type RelationalStore<TSchema extends Record<string, unknown> = Record<string, never>, TRelations = {}> = DrizzleOf<TSchema, TRelations> &
