@@ -40,7 +40,7 @@ pub(crate) struct Gathered {
 
 impl Gathered {
     /// One chunk of many.
-    pub(crate) fn of(chunk: Chunk, columns: Vec<String>) -> Self {
+    pub(crate) fn one(chunk: Chunk, columns: Vec<String>) -> Self {
         Self { chunks: VecDeque::from([chunk]), columns, ..Self::default() }
     }
 

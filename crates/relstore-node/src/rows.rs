@@ -51,7 +51,7 @@ impl State {
     /// What JavaScript is given next, if that is known: a chunk, none after the last, or the error.
     fn next(&mut self) -> Option<Result<Done>> {
         match self.chunks.pop_front() {
-            Some(chunk) => Some(Ok(Done::Answer(Gathered::of(chunk, self.columns.clone())))),
+            Some(chunk) => Some(Ok(Done::Answer(Gathered::one(chunk, self.columns.clone())))),
             None => {
                 let result = std::mem::replace(self.result.as_mut()?, Ok(()));
                 Some(result.map(|()| Done::Answer(Gathered::default())))
