@@ -115,8 +115,26 @@ export interface Inside {
   readonly mayClose: boolean
 }
 
-/** The transaction or migration, if any, whose callback is running. */
 const inside = new AsyncLocalStorage<Inside>()
+
+/** How many callbacks are running. */
+let callbacks = 0
+
+/** Runs a callback that has the writer. To know where a program is costs Node a part of every promise, so it is known only while one runs. */
+export async function runInside<T>(what: Inside, body: () => Promise<T>): Promise<T> {
+  callbacks++
+  try {
+    return await inside.run(what, body)
+  } finally {
+    callbacks--
+    if (callbacks === 0) inside.disable()
+  }
+}
+
+/** The transaction or migration, if any, whose callback is running. */
+export function whereInside(): Inside | undefined {
+  return inside.getStore()
+}
 
 /** The stores that are open in this thread. */
 const opened = new Set<Database>()
@@ -359,17 +377,12 @@ export class Database implements Executor {
 
   /** @internal Refuses what would wait for the transaction that is waiting for it. */
   refuseInside(what: string): void {
-    const current = inside.getStore()
+    const current = whereInside()
     if (current !== undefined && current.database === this && current.isOpen) {
       throw new RelationalStoreError('Invalid', `a ${what} on the store inside its own ${current.mayClose ? 'transaction' : 'migration'}'s callback would wait for itself`, {
         hint: `use the ${current.given} that the callback is given`,
       })
     }
-  }
-
-  /** What has the writer while a callback runs. @internal */
-  static get inside(): AsyncLocalStorage<Inside> {
-    return inside
   }
 
   /**
@@ -471,7 +484,7 @@ export class Database implements Executor {
    * run are stopped. A handler that calls this hears of nothing more: it is not waited for.
    */
   async close(): Promise<void> {
-    if (inside.getStore()?.mayClose === false) this.refuseInside('close')
+    if (whereInside()?.mayClose === false) this.refuseInside('close')
     leaveHandler(this)
     this.#closing ??= this.#close()
     return this.#closing

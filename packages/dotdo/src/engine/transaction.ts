@@ -3,8 +3,8 @@
 import { runIn } from './addon.js'
 import type { NativeTransaction } from './addon.js'
 import { branded } from './brand.js'
-import { Database, OBJECTS, noop } from './database.js'
-import type { Answered, Executor, Inside, RowShape, Statement } from './database.js'
+import { OBJECTS, noop, runInside, whereInside } from './database.js'
+import type { Answered, Database, Executor, Inside, RowShape, Statement } from './database.js'
 import { RelationalStoreError, crossing, translated } from './error.js'
 
 /** What a transaction and those nested in it share. */
@@ -58,7 +58,7 @@ export class Transaction implements Executor, Inside {
           timer.unref()
         }
       })
-      const value = await Promise.race([Database.inside.run(transaction, async () => body(transaction)), ended])
+      const value = await Promise.race([runInside(transaction, async () => body(transaction)), ended])
       await transaction.#settled()
       root.isOpen = false
       const { native, workers } = root.database
@@ -145,7 +145,7 @@ export class Transaction implements Executor, Inside {
       const savepoint = crossing(() => this.root.native.savepoint())
       const inner = new Transaction(this.root, this)
       try {
-        const value = await Database.inside.run(inner, async () => body(inner))
+        const value = await runInside(inner, async () => body(inner))
         await inner.#settled()
         inner.#isOpen = false
         this.#checkOpen()
@@ -173,7 +173,7 @@ export class Transaction implements Executor, Inside {
 
   /** Whether the callback that is running is that of one nested in this. */
   #isAround(): boolean {
-    let current: Inside | undefined = Database.inside.getStore()
+    let current: Inside | undefined = whereInside()
     if (current === this || current?.isOpen === false) return false
     while (current !== undefined) {
       if (current === this) return true

@@ -1,6 +1,7 @@
 // Migrations: inline ones on their transaction, and the history.
 
-import { Database, MigrationExecutor } from '../../engine/database.js'
+import { MigrationExecutor, runInside } from '../../engine/database.js'
+import type { Database } from '../../engine/database.js'
 import { crossing } from '../../engine/error.js'
 
 /** A migration that is in force. */
@@ -45,7 +46,7 @@ export async function runMigration(
     if (native === null) return
     const executor = new MigrationExecutor(database, native)
     try {
-      await Database.inside.run(executor, () => body(executor))
+      await runInside(executor, () => body(executor))
       await executor.settled()
       await workers.do(() => native.finish(), (job) => store.takeNothing(job))
     } finally {
