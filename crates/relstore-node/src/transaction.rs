@@ -13,10 +13,10 @@ use crate::answer::Gathered;
 use crate::failure::{shielded, shielded_in};
 use crate::jobs::{Done, Lane};
 use crate::statement::{Statement, owned};
-use crate::store::{Shared, Store, lock};
+use crate::store::{OpenTransaction, Shared, Store, lock};
 
-/// An open write transaction; `None` once it has ended. Statements run on the calling thread or on a worker, one at a time.
-type Open = Arc<Mutex<Option<OwnedTransaction>>>;
+/// Statements of it run on the calling thread or on a worker, one at a time.
+type Open = Arc<OpenTransaction>;
 
 /// An open write transaction of a store. Dropped without an end it leaves no trace.
 #[napi]
@@ -27,7 +27,9 @@ pub struct Transaction {
 
 impl Transaction {
     pub(crate) fn new(shared: &Arc<Shared>, begun: OwnedTransaction) -> Self {
-        Self { shared: Arc::clone(shared), open: Arc::new(Mutex::new(Some(begun))) }
+        let open = Arc::new(Mutex::new(Some(begun)));
+        shared.has_transaction(&open);
+        Self { shared: Arc::clone(shared), open }
     }
 }
 
