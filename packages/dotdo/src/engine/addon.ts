@@ -66,6 +66,13 @@ export interface NativeStore {
   migrations(): string
   migrationVersion(): number
   beginMigration(version: number, isBack: boolean): Job
+  archive(): Job
+  status(): Job
+  restore(lsn: number | null, millis: number | null, to: string): Job
+  asOf(lsn: number | null, millis: number | null): Job
+  takeRestored(job: Job): NativePast
+  view(name: string, sql: string, columns: string[], by: string, dates: string): Job
+  evict(table: string, condition: string): Job
   stop(): void
   close(): Job
   end(): void
@@ -80,11 +87,39 @@ export interface NativeStore {
   takeMigration(job: Job): NativeMigration | null
 }
 
+/** A store as it was, until it is opened. */
+export interface NativePast {
+  report(): string
+}
+
+export interface NativeFleet {
+  path(): string
+  namespaces(): Job
+  stores(): Job
+  archive(): Job
+  query(sql: string): Job
+  explain(sql: string): Job
+  news(): Job[]
+  takeText(job: Job): string | null
+  takeTable(job: Job): NativeFleetAnswer
+  end(): void
+  exit(): void
+}
+
+export interface NativeFleetAnswer {
+  types(): string[]
+  rows(): NativeAnswer
+}
+
 interface Addon {
-  Store: { open(dir: string, ns: string, settings: string, tell: () => void): NativeStore }
+  Store: {
+    open(dir: string, ns: string, settings: string, tell: () => void): NativeStore
+    openPast(past: NativePast, tell: () => void): NativeStore
+  }
+  Fleet: { open(dir: string, settings: string, tell: () => void): NativeFleet }
   Statement: new (store: NativeStore, sql: string) => NativeStatement
   Cancel: new () => NativeCancel
   shapeOf(sql: string): string
 }
 
-export const { Store, Statement, Cancel, shapeOf } = addon as Addon
+export const { Store, Fleet, Statement, Cancel, shapeOf } = addon as Addon

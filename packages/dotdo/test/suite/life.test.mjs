@@ -1,30 +1,11 @@
 // Stores come and go: garbage collection, worker threads, the process's end. Nothing of it brings the process down.
 
 import assert from 'node:assert/strict'
-import { spawnSync } from 'node:child_process'
-import { existsSync, readdirSync, writeFileSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { existsSync, readdirSync } from 'node:fs'
 import { test } from 'node:test'
-import { fileURLToPath } from 'node:url'
 import { open } from 'dotdo/db/relational'
+import { run } from './program.mjs'
 import { LONG, folder, pageStore, turn, user, users } from './tables.mjs'
-
-const project = join(dirname(fileURLToPath(import.meta.url)), '..', '..')
-
-/** Runs a program in a process of its own, which has `dir`, and gives what it said and how it ended. */
-function run(program, dir = folder()) {
-  const file = join(project, `life-${Math.random().toString(36).slice(2)}.mjs`)
-  writeFileSync(file, `import { RelationalStore, open } from 'dotdo/db/relational'
-import { sql } from 'drizzle-orm'
-import { sqliteTable, text } from 'drizzle-orm/sqlite-core'
-const LONG = ${JSON.stringify(LONG)}
-const dir = ${JSON.stringify(dir)}
-const users = sqliteTable('users', { id: text('id').primaryKey() })
-${program}`)
-  const { status, signal, stdout, stderr } = spawnSync(process.execPath, ['--expose-gc', '--no-warnings', file], { cwd: project, encoding: 'utf8', timeout: 30_000 })
-  assert.equal(signal, null, stderr)
-  return { status, said: stdout.trim(), stderr }
-}
 
 test('a store is there again after it was closed, and after the process ended without that', async () => {
   const dir = folder()

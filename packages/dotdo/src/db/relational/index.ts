@@ -1,10 +1,13 @@
 // What `dotdo/db/relational` gives.
 
 export { Database, open } from '../../engine/database.js'
-export type { OpenOptions, RunResult } from '../../engine/database.js'
+export type { Moment, OpenOptions, RunResult } from '../../engine/database.js'
 export { RelationalStoreError } from '../../engine/error.js'
 export type { ErrorKind } from '../../engine/error.js'
 export type { ChangesOptions, Commit, FollowOptions, UnifiedEvent } from '../../engine/feed.js'
+export { Fleet, openFleet } from '../../engine/fleet.js'
+export type { FleetOptions } from '../../engine/fleet.js'
+export type { ArchiveReport, EvictReport, FleetArchiveReport, RestoreReport, StoreStatus, ViewReport } from '../../engine/reports.js'
 export type { DrizzleConfig } from '../../drizzle/generation.js'
 export type { MigrationDatabase } from '../../drizzle/types.js'
 export { RelationalStore } from './store.js'
@@ -20,3 +23,4 @@ export type {
 export { SchemaEvolution } from './evolution.js'
 export type { CompatibilityFinding, CompatibilityMode, CompatibilityReport, SchemaChange, SchemaEvolutionOptions } from './evolution.js'
 export type { AppliedMigration } from './migration.js'
+export type { At, RestoreOptions, ViewOptions } from './tiers.js'
