@@ -66,7 +66,8 @@ step "other readers" tests/readers/run.sh
 # The addon that the whole workspace's build has made.
 case $(uname -s) in Darwin) addon=librelstore_node.dylib ;; *) addon=librelstore_node.so ;; esac
 if command -v npm >/dev/null; then
-  step "npm package" env DOTDO_ADDON="${CARGO_TARGET_DIR:-$PWD/target}/release/$addon" packages/dotdo/test.sh
+  step "npm package" env DOTDO_ADDON="${CARGO_TARGET_DIR:-$PWD/target}/release/$addon" \
+    RELSTORE="${CARGO_TARGET_DIR:-$PWD/target}/release/relstore" packages/dotdo/test.sh
 else
   skip "npm package" "npm is not installed"
 fi

@@ -124,6 +124,11 @@ impl Checkpoints {
         state.is_asked || state.is_running
     }
 
+    /// Whether the writer's next transaction will wait.
+    pub(crate) fn is_far_ahead(&self) -> bool {
+        self.is_far_ahead.load(Ordering::Relaxed)
+    }
+
     /// Before the writer begins a transaction: lets the thread catch up, if it is far behind.
     pub(crate) fn catch_up(&self) {
         if !self.is_far_ahead.swap(false, Ordering::Relaxed) {

@@ -269,13 +269,14 @@ impl Database {
         self.write(|writer| body(&Transaction::new(writer)))
     }
 
-    /// As [`Database::transaction`], if nobody is writing just now: for a thread that must not wait. `None` if somebody is, and nothing was done.
+    /// As [`Database::transaction`], if it can begin at once ([`Database::try_begin`]): for a thread that must not wait. `None` if it cannot, and
+    /// nothing was done.
     ///
     /// # Errors
     /// As [`Database::transaction`].
     pub fn try_transaction<T, E: From<Error>>(&self, body: impl FnOnce(&Transaction<'_>) -> Result<T, E>) -> Result<Option<T>, E> {
         self.writer_place()?;
-        let Some(writer) = self.try_lock_writer() else { return Ok(None) };
+        let Some(writer) = self.try_lock_writer().filter(|writer| !writer.checkpoints().is_far_ahead()) else { return Ok(None) };
         self.write_with(writer, None, |writer| body(&Transaction::new(writer))).map(Some)
     }
 

@@ -30,12 +30,28 @@ impl Database {
         OwnedTransaction::new(self, writer)
     }
 
-    /// Begins a write transaction if nobody is writing just now.
+    /// Begins a write transaction if that can be done at once: nobody is writing just now, and the WAL need not be waited for
+    /// ([`Database::catch_up`]).
     ///
     /// # Errors
     /// As [`Database::transaction`].
     pub fn try_begin(self: &Arc<Self>) -> Result<Option<OwnedTransaction>> {
-        self.writer_place()?.try_take().map(|writer| OwnedTransaction::new(self, writer)).transpose()
+        let place = self.writer_place()?;
+        let Some(writer) = place.try_take() else { return Ok(None) };
+        if writer.checkpoints().is_far_ahead() {
+            place.put(writer);
+            return Ok(None);
+        }
+        OwnedTransaction::new(self, writer).map(Some)
+    }
+
+    /// Waits until the WAL is small enough to write on: a writer that is far ahead of what takes it into the file waits for that before its next
+    /// transaction. For who must begin one at once, and may be held up for a moment.
+    ///
+    /// # Errors
+    /// As [`Database::transaction`].
+    pub fn catch_up(&self) -> Result<()> {
+        self.lock_writer().map(|writer| writer.checkpoints().catch_up())
     }
 }
 

@@ -16,7 +16,7 @@ pub enum Durability {
 }
 
 /// How a store is opened.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// What a commit survives.
     pub durability: Durability,

@@ -117,3 +117,20 @@ fn a_store_that_is_closed_in_the_middle_of_it_is_whole() {
         assert_log_is_true(&open(&dir));
     }
 }
+
+#[test]
+fn a_thread_that_must_not_wait_for_it_is_told_so() {
+    let s = store();
+    let db = Arc::new(s.db);
+    script(&db, &["CREATE TABLE t(id INTEGER PRIMARY KEY, text TEXT)"]);
+    let count = || db.try_transaction(|tx| tx.execute("INSERT INTO t(text) VALUES('y')", &[]).map(|outcome| outcome.changes)).unwrap();
+    assert_eq!(count(), Some(1));
+    // One commit that is far ahead by itself.
+    let mut rows = (0..6000).map(|_| vec![Value::from("x".repeat(3000))]);
+    db.transaction(|tx| tx.execute_many("INSERT INTO t(text) VALUES(?)", &mut rows)).unwrap();
+    assert!(count().is_none() && db.try_begin().unwrap().is_none());
+    db.catch_up().unwrap();
+    assert_eq!(count(), Some(1));
+    assert!(db.try_begin().unwrap().is_some());
+    assert_log_is_true(&db);
+}

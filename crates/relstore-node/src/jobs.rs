@@ -6,18 +6,22 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
-use napi::Status;
+use napi::bindgen_prelude::Function;
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
+use napi::{Env, Status};
 use relstore_engine::{Database, Outcome, OwnedTransaction};
 use relstore_model::{Error, ErrorKind, Result};
 
 use crate::answer::Gathered;
 use crate::failure::caught;
 use crate::feed::Source;
+use crate::fleet::Table;
 use crate::migration::{OpenMigration, Requests};
 use crate::rows::Stream;
 use crate::store::lock;
+use crate::tiers::Restored;
 
 /// What a job came to.
 pub(crate) enum Done {
@@ -27,6 +31,8 @@ pub(crate) enum Done {
     Outcomes(Vec<Result<Outcome>>),
     Transaction(OwnedTransaction),
     Feed(Source),
+    Table(Table),
+    Restored(Restored),
     Migration(Option<(Arc<Database>, Requests)>),
 }
 
@@ -37,16 +43,40 @@ pub(crate) enum Lane {
     Read,
     /// One at a time, so that what writes is done in order.
     Write,
+    /// One at a time: what works on the other tiers.
+    Tier,
 }
 
 /// Tells JavaScript that something is done. It does not keep the event loop going: JavaScript does, while it waits for something.
 pub(crate) type Tell = ThreadsafeFunction<(), (), (), Status, false, true>;
 
+/// What `tell` becomes.
+///
+/// # Errors
+/// Node's, if it cannot be called from elsewhere.
+pub(crate) fn telling(tell: Function<'_, (), ()>) -> napi::Result<Tell> {
+    tell.build_threadsafe_function().callee_handled::<false>().weak::<true>().build()
+}
+
+/// Has `end` called when the thread of `env` ends, unless `shared` is gone by then. That comes before the end of what was [`telling`] before this, so
+/// from then on nobody calls it.
+///
+/// # Errors
+/// Node's.
+pub(crate) fn when_its_thread_ends<T: Send + Sync + 'static>(env: Env, shared: &Arc<T>, end: fn(&T)) -> napi::Result<()> {
+    env.add_env_cleanup_hook((Arc::downgrade(shared), end), |(shared, end)| {
+        if let Some(shared) = shared.upgrade() {
+            end(&shared);
+        }
+    })?;
+    Ok(())
+}
+
 type Job = (u32, Box<dyn FnOnce() -> Result<Done> + Send>);
 
 /// The work of one store.
 pub(crate) struct Jobs {
-    lanes: [Crew; 2],
+    lanes: [Crew; 3],
     done: Mutex<Finished>,
     tell: Mutex<Option<Tell>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
@@ -60,6 +90,8 @@ struct Finished {
     /// Not told of yet.
     new: Vec<u32>,
     results: HashMap<u32, Result<Done>>,
+    /// Nobody takes them any more.
+    is_over: bool,
 }
 
 /// The threads of one lane, which come when there is work for them.
@@ -83,11 +115,15 @@ impl Crew {
     }
 }
 
+/// How long a process that ends waits for what it has given up.
+const LEAVING_MAX: Duration = Duration::from_secs(1);
 const READING_THREADS_MAX: usize = 4;
+/// As a program's first thread has: plans of large statements are deep.
+pub(crate) const STACK_BYTES: usize = 8 << 20;
 
 impl Jobs {
     pub(crate) fn new(tell: Tell) -> Arc<Self> {
-        let lanes = [Crew::new(READING_THREADS_MAX), Crew::new(1)];
+        let lanes = [Crew::new(READING_THREADS_MAX), Crew::new(1), Crew::new(1)];
         Arc::new(Self {
             lanes,
             done: Mutex::default(),
@@ -127,6 +163,7 @@ impl Jobs {
     pub(crate) fn thread(&self, name: &str, life: impl FnOnce() + Send + 'static) -> Result<()> {
         let thread = std::thread::Builder::new()
             .name(name.to_owned())
+            .stack_size(STACK_BYTES)
             .spawn(life)
             .map_err(|e| Error::unavailable("a worker's thread cannot be started").with_source(e))?;
         let mut threads = lock(&self.threads);
@@ -146,6 +183,9 @@ impl Jobs {
     pub(crate) fn finish(&self, number: u32, result: Result<Done>) {
         let is_first = {
             let mut done = lock(&self.done);
+            if done.is_over {
+                return;
+            }
             done.results.insert(number, result);
             done.new.push(number);
             done.new.len() == 1
@@ -178,6 +218,8 @@ impl Jobs {
                     break job;
                 }
                 if state.has_ended {
+                    state.threads -= 1;
+                    crew.wake.notify_all();
                     return;
                 }
                 state.idle += 1;
@@ -219,6 +261,24 @@ impl Jobs {
         }
     }
 
+    /// Nobody takes results any more: among them may be a transaction that another job waits for.
+    pub(crate) fn forget(&self) {
+        let mut done = lock(&self.done);
+        done.is_over = true;
+        drop(std::mem::take(&mut done.results));
+    }
+
+    /// The process ends at once: takes no more work on the other tiers, and waits a moment until what was given up is gone, with the files that it made.
+    pub(crate) fn leave_tiers(&self) {
+        let crew = &self.lanes[Lane::Tier as usize];
+        let mut state = lock(&crew.state);
+        state.has_ended = true;
+        crew.wake.notify_all();
+        // A result that nobody took may hold such files too.
+        self.forget();
+        drop(crew.wake.wait_timeout_while(state, LEAVING_MAX, |state| state.threads > 0));
+    }
+
     /// Waits for the threads, but for the one that asks.
     pub(crate) fn join(&self) {
         let threads = std::mem::take(&mut *lock(&self.threads));
@@ -232,6 +292,7 @@ impl Jobs {
 
     /// Nobody is told any more: the thread that would be ends.
     pub(crate) fn end(&self) {
+        self.forget();
         self.dismiss();
         self.join();
         drop(lock(&self.tell).take());

@@ -26,10 +26,10 @@ impl<T> Numbered<T> {
         self.things.get(number as usize)?.as_ref()
     }
 
-    pub(crate) fn remove(&mut self, number: u32) {
-        if self.things.get_mut(number as usize).and_then(Option::take).is_some() {
-            self.free.push(number);
-        }
+    pub(crate) fn remove(&mut self, number: u32) -> Option<T> {
+        let thing = self.things.get_mut(number as usize)?.take()?;
+        self.free.push(number);
+        Some(thing)
     }
 }
 
@@ -41,8 +41,7 @@ mod tests {
     fn a_number_is_one_things_until_that_is_taken_out() {
         let mut numbered = Numbered::default();
         let (a, b) = (numbered.put("a"), numbered.put("b"));
-        numbered.remove(a);
-        numbered.remove(a);
+        assert_eq!((numbered.remove(a), numbered.remove(a), numbered.remove(99)), (Some("a"), None, None));
         let (c, d) = (numbered.put("c"), numbered.put("d"));
         assert_eq!([b, c, d].map(|number| numbered.get(number).copied()), [Some("b"), Some("c"), Some("d")]);
         assert_eq!((c, numbered.get(99)), (a, None));

@@ -52,7 +52,7 @@ pub struct Statement {
 impl Drop for Statement {
     fn drop(&mut self) {
         // A thread that ends has no numbers any more.
-        let _ = STATEMENTS.try_with(|statements| statements.borrow_mut().remove(self.number));
+        drop(STATEMENTS.try_with(|statements| statements.borrow_mut().remove(self.number)));
     }
 }
 

@@ -1,22 +1,22 @@
 //! One open store.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
 use napi::bindgen_prelude::Function;
 use napi::{Env, JsString};
 use napi_derive::napi;
-use relstore_engine::{CancelToken, Database, Durability, Outcome, Settings, SteadyReader};
+use relstore::{LOG_HELD_FOR, RelationalStore};
+use relstore_engine::{CancelToken, Database, Durability, Outcome, OwnedTransaction, Settings, SteadyReader};
 use relstore_model::{Error, ErrorKind, Namespace, Result, Value};
 use serde_json::Value as Json;
 
 use crate::answer::{Answer, Gathered};
-use crate::clock::SystemClock;
 use crate::failure::{caught, crossing, shielded};
 use crate::feed::Feed;
-use crate::folder::Folder;
-use crate::jobs::{Done, Jobs, Lane, Tell};
+use crate::home::{Home, Leaving};
+use crate::jobs::{Done, Jobs, Lane, Tell, telling, when_its_thread_ends};
 use crate::migration::Migration;
 use crate::transaction::Transaction;
 
@@ -30,7 +30,11 @@ pub(crate) struct Shared {
     pub(crate) jobs: Arc<Jobs>,
     /// The queries on workers, by number: they are stopped when the store is closed, or its thread ends.
     running: Mutex<Running>,
-    folder: Mutex<Option<Folder>>,
+    home: Mutex<Option<Arc<Home>>>,
+    /// Stops work on the other tiers, when the store's thread ends.
+    pub(crate) leaving: Leaving,
+    /// The write transaction that JavaScript has open, if any.
+    transaction: Mutex<Weak<OpenTransaction>>,
     /// What the last statement on the calling thread gave, and what is left of it.
     pub(crate) rest: Mutex<Gathered>,
     /// Statements that wait for the worker, in the order of its jobs.
@@ -46,10 +50,15 @@ struct Batch {
 /// The most statements that share a commit.
 const TOGETHER_MAX: usize = 256;
 
+/// An open write transaction; `None` once it has ended.
+pub(crate) type OpenTransaction = Mutex<Option<OwnedTransaction>>;
+
 /// What goes when a store is closed.
 pub(crate) struct Open {
     /// For the queries on the calling thread.
     pub(crate) steady: Mutex<SteadyReader>,
+    /// The fleet's handle to it.
+    pub(crate) store: Arc<RelationalStore>,
     pub(crate) database: Arc<Database>,
 }
 
@@ -60,7 +69,7 @@ impl Shared {
     /// `Closed` if it is not open any more.
     pub(crate) fn open(&self) -> Result<Arc<Open>> {
         let open = self.open.read().unwrap_or_else(PoisonError::into_inner);
-        open.as_ref().map(Arc::clone).ok_or_else(|| Error::new(ErrorKind::Closed, "the store is closed").with_hint("open it again"))
+        open.as_ref().map(Arc::clone).ok_or_else(closed)
     }
 
     /// The open database.
@@ -76,6 +85,27 @@ impl Shared {
         // A store that is closed has none.
         if let Ok(open) = self.open() {
             lock(&open.steady).rest();
+        }
+    }
+
+    /// Where it lies.
+    ///
+    /// # Errors
+    /// As [`Shared::open`].
+    pub(crate) fn home(&self) -> Result<Arc<Home>> {
+        lock(&self.home).as_ref().map(Arc::clone).ok_or_else(closed)
+    }
+
+    /// A write transaction is open.
+    pub(crate) fn has_transaction(&self, open: &Arc<OpenTransaction>) {
+        *lock(&self.transaction) = Arc::downgrade(open);
+    }
+
+    /// Rolls back what is open: whoever had it is gone, and others may wait for it.
+    pub(crate) fn give_up_transaction(&self) {
+        let open = lock(&self.transaction).upgrade();
+        if let Some(open) = open {
+            drop(lock(&open).take());
         }
     }
 
@@ -116,6 +146,14 @@ impl Shared {
         running.queries.values().for_each(CancelToken::cancel);
     }
 
+    /// Has `work` done on the open store.
+    pub(crate) fn start_open(&self, lane: Lane, work: impl FnOnce(&Open) -> Result<Done> + Send + 'static) -> napi::Result<u32> {
+        shielded(|| {
+            let open = self.open()?;
+            self.jobs.start(lane, move || work(&open))
+        })
+    }
+
     /// Has `work` done on the open database.
     pub(crate) fn start(&self, lane: Lane, work: impl FnOnce(&Arc<Database>) -> Result<Done> + Send + 'static) -> napi::Result<u32> {
         shielded(|| {
@@ -130,14 +168,22 @@ impl Shared {
         self.jobs.dismiss();
         self.jobs.join();
         drop(self.open.write().unwrap_or_else(PoisonError::into_inner).take());
-        drop(lock(&self.folder).take());
+        drop(lock(&self.home).take());
     }
 
     /// The thread that the store was opened on ends.
     fn end(&self) {
+        self.leaving.leave();
+        self.stop();
+        self.jobs.forget();
+        self.give_up_transaction();
         self.close();
         self.jobs.end();
     }
+}
+
+fn closed() -> Error {
+    Error::new(ErrorKind::Closed, "the store is closed").with_hint("open it again")
 }
 
 /// The queries on workers.
@@ -176,15 +222,14 @@ impl Store {
     /// Opens the store `ns` of the installation `dir`, and makes what is not there. `tell` is called when something is done: [`Store::news`].
     #[napi(factory, catch_unwind)]
     pub fn open(env: Env, dir: String, ns: String, settings: String, tell: Function<'_, (), ()>) -> napi::Result<Self> {
-        let tell = tell.build_threadsafe_function().callee_handled::<false>().weak::<true>().build()?;
-        let shared = shielded(|| open(&dir, ns, &settings, tell).map(Arc::new))?;
-        // The thread may end with queries under way, and with the store open. This comes before the end of `tell`, which is older: from then
-        // on nobody calls it.
-        env.add_env_cleanup_hook(Arc::downgrade(&shared), |shared| {
-            if let Some(shared) = shared.upgrade() {
-                shared.end();
-            }
-        })?;
+        let tell = telling(tell)?;
+        Self::of(env, shielded(|| open(&dir, ns, &settings, tell))?)
+    }
+
+    /// A store that was opened.
+    pub(crate) fn of(env: Env, shared: Arc<Shared>) -> napi::Result<Self> {
+        // It may end with queries under way, and with the store open.
+        when_its_thread_ends(env, &shared, Shared::end)?;
         Ok(Self { shared })
     }
 
@@ -221,7 +266,7 @@ impl Store {
         self.shared.jobs.news()
     }
 
-    fn take<T>(&self, number: u32, of: impl FnOnce(Done) -> Option<T>) -> napi::Result<T> {
+    pub(crate) fn take<T>(&self, number: u32, of: impl FnOnce(Done) -> Option<T>) -> napi::Result<T> {
         let schema = self.shared.database().ok().map(|database| database.schema());
         let done = caught(|| {
             let done = self.shared.jobs.take(number)?;
@@ -288,11 +333,16 @@ impl Store {
         let number = self.shared.jobs.number();
         let shared = Arc::clone(&self.shared);
         shielded(|| {
+            let home = self.shared.home()?;
             self.shared.jobs.thread("relstore-close", move || {
                 let closed = caught(|| {
                     shared.close();
+                    // Until then the fleet may have a handle to it.
+                    home.settled();
                     Ok(Done::Nothing)
                 });
+                // A temporary folder is gone when this is told.
+                drop(home);
                 shared.jobs.finish(number, closed);
             })
         })?;
@@ -305,34 +355,51 @@ impl Store {
         self.shared.jobs.end();
     }
 
-    /// The process ends at once: stops the queries that run, and takes a temporary folder away.
+    /// The process ends at once: stops what runs, and takes a temporary folder away.
     #[napi(catch_unwind)]
     pub fn exit(&self) {
+        self.shared.leaving.leave();
         self.shared.stop();
-        drop(lock(&self.shared.folder).take());
+        self.shared.jobs.leave_tiers();
+        if let Ok(home) = self.shared.home() {
+            home.remove_temporary();
+        }
     }
 }
 
-fn open(dir: &str, ns: String, settings: &str, tell: Tell) -> Result<Shared> {
+fn open(dir: &str, ns: String, settings: &str, tell: Tell) -> Result<Arc<Shared>> {
     let ns = Namespace::new(ns)?;
     let settings = read_settings(settings)?;
-    let folder = Folder::open(dir)?;
-    let path = folder.hot_file(&ns)?;
-    let database = Arc::new(Database::open(&path, settings, Arc::new(SystemClock)).map_err(|e| e.with("ns", &ns))?);
-    let steady = Mutex::new(SteadyReader::new(Arc::clone(&database), BUDGET)?);
-    Ok(Shared {
-        open: RwLock::new(Some(Arc::new(Open { database, steady }))),
-        ns,
-        jobs: Jobs::new(tell),
-        running: Mutex::default(),
-        folder: Mutex::new(Some(folder)),
-        rest: Mutex::default(),
-        batches: Mutex::default(),
-    })
+    let home = Home::open(dir)?;
+    let store = home.fleet.store_with(&ns, settings)?;
+    shared(home, store, tell)
 }
 
-/// The settings that a program may choose, as JSON. A store that nothing has archived yet keeps its log until it is full.
-fn read_settings(json: &str) -> Result<Settings> {
+/// What an open store of `home` shares.
+///
+/// # Errors
+/// `Unavailable` if no thread can be started.
+pub(crate) fn shared(home: Arc<Home>, store: Arc<RelationalStore>, tell: Tell) -> Result<Arc<Shared>> {
+    let database = Arc::clone(store.database());
+    let steady = Mutex::new(SteadyReader::new(Arc::clone(&database), BUDGET)?);
+    let shared = Arc::new(Shared {
+        ns: store.namespace().clone(),
+        open: RwLock::new(Some(Arc::new(Open { steady, store, database }))),
+        jobs: Jobs::new(tell),
+        running: Mutex::default(),
+        home: Mutex::new(Some(Arc::clone(&home))),
+        leaving: Leaving::default(),
+        transaction: Mutex::default(),
+        rest: Mutex::default(),
+        batches: Mutex::default(),
+    });
+    home.has(&shared);
+    Ok(shared)
+}
+
+/// The settings that a program may choose, as JSON. A store that nothing has archived yet keeps its log until it is full, unless it is said that it
+/// will be archived.
+pub(crate) fn read_settings(json: &str) -> Result<Settings> {
     let json: Json = serde_json::from_str(json).map_err(|e| Error::invalid("the settings are no JSON").with_source(e))?;
     let mut settings = Settings::default();
     let fields = json.as_object().ok_or_else(|| Error::invalid("the settings are no object"))?;
@@ -347,6 +414,7 @@ fn read_settings(json: &str) -> Result<Settings> {
                     }
                 };
             }
+            ("archive", Json::Bool(is_archived)) => settings.log_held_for = if *is_archived { LOG_HELD_FOR } else { &[] },
             ("cacheKib", Json::Number(n)) => {
                 settings.cache_kib = n.as_u64().and_then(|n| u32::try_from(n).ok()).ok_or_else(|| wrong(name, value))?
             }

@@ -15,10 +15,10 @@ use crate::failure::{shielded, shielded_in};
 use crate::jobs::{Done, Lane};
 use crate::numbered::Numbered;
 use crate::statement::{Held, held, owned};
-use crate::store::{Shared, Store, lock};
+use crate::store::{OpenTransaction, Shared, Store, lock};
 
-/// An open write transaction; `None` once it has ended. Statements run on the calling thread or on a worker, one at a time.
-type Open = Arc<Mutex<Option<OwnedTransaction>>>;
+/// Statements of it run on the calling thread or on a worker, one at a time.
+type Open = Arc<OpenTransaction>;
 
 thread_local! {
     static TRANSACTIONS: RefCell<Numbered<(Arc<Shared>, Open)>> = RefCell::default();
@@ -35,6 +35,7 @@ pub struct Transaction {
 impl Transaction {
     pub(crate) fn new(shared: &Arc<Shared>, begun: OwnedTransaction) -> Self {
         let open = Arc::new(Mutex::new(Some(begun)));
+        shared.has_transaction(&open);
         let entry = (Arc::clone(shared), Arc::clone(&open));
         let number = TRANSACTIONS.with_borrow_mut(|transactions| transactions.put(entry));
         Self { shared: Arc::clone(shared), open, number }
@@ -43,8 +44,8 @@ impl Transaction {
 
 impl Drop for Transaction {
     fn drop(&mut self) {
-        // A thread that ends has no numbers any more. What is taken out is dropped when nothing is borrowed.
-        let _ = TRANSACTIONS.try_with(|transactions| transactions.borrow_mut().remove(self.number));
+        // A thread that ends has no numbers any more. What is taken out is dropped here, when nothing is borrowed.
+        drop(TRANSACTIONS.try_with(|transactions| transactions.borrow_mut().remove(self.number)));
     }
 }
 
@@ -99,12 +100,18 @@ pub(crate) fn run(
 
 #[napi]
 impl Store {
-    /// Begins a write transaction, if nobody is writing just now.
+    /// Begins a write transaction, if that can be done at once.
     #[napi(catch_unwind)]
     pub fn try_begin(&self) -> napi::Result<Option<Transaction>> {
         self.shared.end_snapshot();
         let begun = shielded(|| self.shared.database()?.try_begin())?;
         Ok(begun.map(|begun| Transaction::new(&self.shared, begun)))
+    }
+
+    /// Sees to it that `try_begin` begins one, if nobody is writing.
+    #[napi(catch_unwind)]
+    pub fn catch_up(&self) -> napi::Result<()> {
+        shielded(|| self.shared.database()?.catch_up())
     }
 
     /// Begins a write transaction once nobody is writing.

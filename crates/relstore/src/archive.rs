@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-use relstore_cdc::sink::SegmentSink;
+use relstore_cdc::sink::{SegmentSink, Sink};
 use relstore_cdc::{Pump, Shipped};
 use relstore_lake::{IngestInput, Lake};
 use relstore_model::{Error, Lsn, Namespace, Result};
@@ -34,14 +34,37 @@ pub struct ArchiveReport {
     pub changes: u64,
     /// Stores that another process has open: theirs may be behind.
     pub busy: Vec<Namespace>,
+    /// Stores whose log was trimmed before they were ever archived, so that they cannot be.
+    pub trimmed: Vec<Namespace>,
     /// Time for shipping.
     pub ship_seconds: f64,
     /// Time for history.
     pub ingest_seconds: f64,
 }
 
+/// Whether the bucket and the log together still have every change. A store without consumers drops the oldest of its log when that is full, and one
+/// with consumers what all of them have passed.
+pub(crate) async fn reaches_back(store: &RelationalStore, lake: &Lake) -> Result<bool> {
+    let (ns, db) = (store.namespace(), store.database());
+    let (range, shipped) = (db.log_range()?, db.cursor(SegmentSink::CURSOR)?);
+    // A crash may have left a segment that the cursor does not know of.
+    Ok(range.first <= shipped.next() || range.first <= segment_sink(lake, ns).recover(shipped).await?.next())
+}
+
+async fn refuse_a_hole(store: &RelationalStore, lake: &Lake) -> Result<()> {
+    if reaches_back(store, lake).await? {
+        return Ok(());
+    }
+    let range = store.database().log_range()?;
+    let error = Error::not_found("the log was trimmed before the store was archived, so its history would have a hole");
+    Err(error.with("ns", store.namespace()).with("log_first_lsn", range.first).with_hint(
+        "copy its rows into a new store whose log is held for the archive (archive: true in TypeScript, log_held_for in Rust), and archive that one",
+    ))
+}
+
 /// Ships one store's log into the bucket.
 pub(crate) async fn ship(store: &Arc<RelationalStore>, lake: &Lake) -> Result<Shipped> {
+    refuse_a_hole(store, lake).await?;
     let ns = store.namespace().clone();
     if store.is_remote() {
         // Its own pump has shipped it, or is about to.

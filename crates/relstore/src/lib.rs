@@ -33,6 +33,7 @@ mod archive;
 mod clock;
 mod fleet;
 mod fleet_migration;
+mod lake_place;
 mod migration;
 mod remote;
 mod status;
@@ -43,7 +44,7 @@ mod upkeep;
 
 pub use archive::ArchiveReport;
 pub use clock::SystemClock;
-pub use fleet::Fleet;
+pub use fleet::{Fleet, LOG_HELD_FOR};
 pub use fleet_migration::{FleetMigrateOptions, FleetMigrateReport, FleetProgress, StoreMigration};
 pub use migration::{MigrateOptions, MigrateReport};
 pub use status::StoreStatus;

@@ -32,9 +32,13 @@ pub struct StoreStatus {
     pub last_commit: Option<Timestamp>,
 }
 
-impl StoreStatus {
-    pub(crate) fn of(store: &RelationalStore) -> Result<Self> {
-        let db = store.database();
+impl RelationalStore {
+    /// The store as it is now.
+    ///
+    /// # Errors
+    /// `Unavailable` or `Corrupt` by the disk.
+    pub fn status(&self) -> Result<StoreStatus> {
+        let db = self.database();
         let range = db.log_range()?;
         let mut tables = BTreeMap::new();
         let mut evicted_rows = 0;
@@ -43,8 +47,8 @@ impl StoreStatus {
             let evicted = db.evicted(&table.name)?;
             evicted_rows += evicted.rows.saturating_sub(evicted.reloaded);
         }
-        Ok(Self {
-            ns: store.namespace().clone(),
+        Ok(StoreStatus {
+            ns: self.namespace().clone(),
             tables,
             evicted_rows,
             high_water: range.last,

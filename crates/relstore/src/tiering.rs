@@ -1,14 +1,15 @@
 //! The mover: rows that nobody touches, out of the hot file into Parquet.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock, Weak};
 
 use relstore_cdc::bucket::Bucket;
-use relstore_engine::NewColdFile;
+use relstore_engine::{ColdFile, ColdRows, ColdSource, Database, NewColdFile};
 use relstore_lake::rows::{self, ParquetRows, RowsFile};
 use relstore_model::{Clock, Error, ErrorKind, Result, Row, Value, ValueRef};
 use serde::Serialize;
 
 use crate::archive::ARCHIVE_CURSOR;
+use crate::lake_place::LakePlace;
 use crate::{RelationalStore, SystemClock};
 
 /// What an eviction did.
@@ -26,9 +27,26 @@ pub struct EvictReport {
 const ATTEMPTS_MAX: u32 = 3;
 
 /// Lets the store read its evicted rows.
-pub(crate) fn connect(bucket: &Bucket, store: &RelationalStore) {
+pub(crate) fn connect(lake: &Arc<LakePlace>, store: &RelationalStore) {
     let db = store.database();
-    db.set_cold_source(Arc::new(ParquetRows::new(bucket.clone(), Arc::downgrade(db))));
+    db.set_cold_source(Arc::new(Evicted { lake: Arc::clone(lake), db: Arc::downgrade(db), rows: OnceLock::new() }));
+}
+
+/// The evicted rows of one store, whose bucket is opened when the first of them is read.
+struct Evicted {
+    lake: Arc<LakePlace>,
+    db: Weak<Database>,
+    rows: OnceLock<ParquetRows>,
+}
+
+impl ColdSource for Evicted {
+    fn read(&self, file: &ColdFile) -> Result<Arc<dyn ColdRows>> {
+        if let Some(rows) = self.rows.get() {
+            return rows.read(file);
+        }
+        let bucket = self.lake.open()?.bucket().clone();
+        self.rows.get_or_init(|| ParquetRows::new(bucket, self.db.clone())).read(file)
+    }
 }
 
 /// Moves the rows of `table` for which `predicate` holds. What it may take is in history.

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::time::Instant;
 
 use relstore::model::Result;
-use relstore::{Fleet, StoreStatus};
+use relstore::{ArchiveReport, Fleet, StoreStatus};
 
 use crate::cli::QueryArguments;
 use crate::failure::Outcome;
@@ -37,11 +37,14 @@ pub(crate) async fn run(arguments: QueryArguments) -> Outcome {
 
 /// Archives what is pending. What another process has open it archives itself, so the answer may be behind: that is said.
 async fn bring_up_to_date(fleet: &Fleet) -> Result<()> {
-    let busy = fleet.archive().await?.busy;
+    let ArchiveReport { busy, trimmed, .. } = fleet.archive().await?;
+    let style = Style::of_stderr();
+    for ns in trimmed {
+        eprintln!("{} {ns} is not in this answer: its log was trimmed before it was ever archived", style.strong("note:"));
+    }
     if busy.is_empty() {
         return Ok(());
     }
-    let style = Style::of_stderr();
     let is_behind = |store: &&StoreStatus| busy.contains(&store.ns) && store.archived < store.high_water;
     for store in fleet.stores().await?.iter().filter(is_behind) {
         let (ns, behind) = (&store.ns, store.high_water.get() - store.archived.get());

@@ -13,9 +13,10 @@ interface TextOfQueries {
 export function explaining<T extends object>(dialect: T): T {
   const plain = dialect as T & TextOfQueries
   const { sqlToQuery } = plain
-  plain.sqlToQuery = (sql, source) => {
+  // Of whatever it is called on: a dialect may be derived from this one.
+  plain.sqlToQuery = function (this: TextOfQueries, sql, source) {
     try {
-      return sqlToQuery.call(plain, sql, source)
+      return sqlToQuery.call(this, sql, source)
     } catch (thrown) {
       throw explained(thrown, sql)
     }

@@ -61,6 +61,7 @@ export interface NativeStore {
   lsn(): number
   rest(): NativeAnswer
   endSnapshot(): void
+  catchUp(): void
   tryBegin(): NativeTransaction | null
   begin(): Job
   follow(after: number | null, tables: string[], isFull: boolean): NativeFeed
@@ -72,6 +73,13 @@ export interface NativeStore {
   migrations(): string
   migrationVersion(): number
   beginMigration(version: number, isBack: boolean): Job
+  archive(): Job
+  status(): Job
+  restore(lsn: number | null, millis: number | null, to: string): Job
+  asOf(lsn: number | null, millis: number | null): Job
+  takeRestored(job: Job): NativePast
+  view(name: string, sql: string, columns: string[], by: string, dates: string): Job
+  evict(table: string, condition: string): Job
   stop(): void
   close(): Job
   end(): void
@@ -86,8 +94,36 @@ export interface NativeStore {
   takeMigration(job: Job): NativeMigration | null
 }
 
+/** A store as it was, until it is opened. */
+export interface NativePast {
+  report(): string
+}
+
+export interface NativeFleet {
+  path(): string
+  namespaces(): Job
+  stores(): Job
+  archive(): Job
+  query(sql: string): Job
+  explain(sql: string): Job
+  news(): Job[]
+  takeText(job: Job): string | null
+  takeTable(job: Job): NativeFleetAnswer
+  end(): void
+  exit(): void
+}
+
+export interface NativeFleetAnswer {
+  types(): string[]
+  rows(): NativeAnswer
+}
+
 interface Addon {
-  Store: { open(dir: string, ns: string, settings: string, tell: () => void): NativeStore }
+  Store: {
+    open(dir: string, ns: string, settings: string, tell: () => void): NativeStore
+    openPast(past: NativePast, tell: () => void): NativeStore
+  }
+  Fleet: { open(dir: string, settings: string, tell: () => void): NativeFleet }
   Statement: new (store: NativeStore, sql: string) => NativeStatement
   Cancel: new () => NativeCancel
   shapeOf(sql: string): string
@@ -97,4 +133,4 @@ interface Addon {
   runIn(transaction: number, statement: number, io: Buffer, count: number, withColumns: boolean): string | null
 }
 
-export const { Store, Statement, Cancel, shapeOf, read, write, enqueue, runIn } = addon as Addon
+export const { Store, Fleet, Statement, Cancel, shapeOf, read, write, enqueue, runIn } = addon as Addon

@@ -4,7 +4,7 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import { setImmediate as immediate } from 'node:timers/promises'
 
 import { Cancel, Statement as NativeStatementClass, Store, read, runIn, write } from './addon.js'
-import type { Job, NativeAnswer, NativeFeed, NativeMigration, NativeStatement, NativeStore } from './addon.js'
+import type { Job, NativeAnswer, NativeFeed, NativeMigration, NativePast, NativeStatement, NativeStore } from './addon.js'
 import { branded } from './brand.js'
 import { Cells, GIVEN, LATE, TOO_SMALL, WRITES, objects } from './cells.js'
 import type { Decoder } from './cells.js'
@@ -28,6 +28,23 @@ export interface OpenOptions {
   cacheKib?: number
   /** How long a transaction's callback may take, in milliseconds: it is rolled back then. 60 seconds if it is not given; 0: for ever. */
   transactionTimeoutMs?: number
+  /**
+   * The store will be archived: its log is kept until it is, also before the first time. It is full at a gigabyte, and commits are refused then. Without
+   * it a store that was never archived drops the oldest of a log that nobody else needs, and cannot be archived after that.
+   */
+  archive?: boolean
+}
+
+/** A moment of a store: its last commit, and when that was. */
+export interface Moment {
+  lsn: number
+  timestamp: Date
+}
+
+/** A store as it was, to be opened. */
+export interface Past {
+  native: NativePast
+  moment: Moment
 }
 
 /** What a statement did. */
@@ -150,6 +167,8 @@ export class Database implements Executor {
   readonly dir: string
   /** Its namespace. */
   readonly ns: string
+  /** Of which moment it is, if it is one of the past, which cannot be written. */
+  readonly moment: Moment | undefined
   /** @internal */
   readonly native: NativeStore
   /** @internal */
@@ -167,13 +186,15 @@ export class Database implements Executor {
   #closing: Promise<void> | undefined
 
   /** @internal */
-  constructor(dir: string, options: OpenOptions) {
-    const { ns = 'default', durability = 'normal', cacheKib, transactionTimeoutMs = TRANSACTION_TIMEOUT_MS } = options
+  constructor(dir: string, options: OpenOptions, past?: Past) {
+    const { ns = 'default', durability = 'normal', cacheKib, transactionTimeoutMs = TRANSACTION_TIMEOUT_MS, archive } = options
     this.dir = dir
     this.ns = ns
     this.#isFull = durability === 'full'
     this.#transactionTimeoutMs = transactionTimeoutMs
-    this.native = crossing(() => Store.open(dir, ns, JSON.stringify({ durability, cacheKib }), this.workers.tell))
+    this.moment = past?.moment
+    const settings = JSON.stringify({ durability, cacheKib, archive })
+    this.native = crossing(() => (past === undefined ? Store.open(dir, ns, settings, this.workers.tell) : Store.openPast(past.native, this.workers.tell)))
     this.workers.native = this.native
     opened.add(this)
     this.#queue = new WriterQueue(this)
@@ -181,6 +202,11 @@ export class Database implements Executor {
 
   get database(): Database {
     return this
+  }
+
+  /** Whether it is one of the past, which cannot be written. */
+  get isReadOnly(): boolean {
+    return this.moment !== undefined
   }
 
   /** Whether it can be used. */
@@ -375,8 +401,14 @@ export class Database implements Executor {
     for (const subscription of this.#subscriptions) subscription.wake()
   }
 
-  /** @internal Refuses what would wait for the transaction that is waiting for it. */
+  /** @internal Refuses what cannot be written, or would wait for the transaction that is waiting for it. */
   refuseInside(what: string): void {
+    if (this.moment !== undefined) {
+      throw new RelationalStoreError('Unsupported', `a ${what} on a store of the past`, {
+        context: [['ns', this.ns]],
+        hint: 'it can only be read: write to the store that it was made of, or restore into a folder and open that',
+      })
+    }
     const current = whereInside()
     if (current !== undefined && current.database === this && current.isOpen) {
       throw new RelationalStoreError('Invalid', `a ${what} on the store inside its own ${current.mayClose ? 'transaction' : 'migration'}'s callback would wait for itself`, {
@@ -424,7 +456,11 @@ export class Database implements Executor {
   atOnce<T>(body: (run: (sql: string) => void) => T): T {
     this.checkOpen()
     this.refuseInside('change of shape')
-    const native = this.#queue.isIdle ? crossing(() => this.native.tryBegin()) : null
+    const begin = () => {
+      this.native.catchUp()
+      return this.native.tryBegin()
+    }
+    const native = this.#queue.isIdle ? crossing(begin) : null
     if (native === null) {
       throw new RelationalStoreError('Conflict', 'tables cannot be made while a transaction is open', {
         hint: 'make the RelationalStore before transactions begin, or after they have ended',

@@ -1,6 +1,6 @@
 // What workers do: each job's promise is settled when its store tells that it is done.
 
-import type { Job, NativeStore } from './addon.js'
+import type { Job } from './addon.js'
 import { crossing, translated } from './error.js'
 
 interface Waiting {
@@ -14,7 +14,8 @@ interface Waiting {
 const FOR_EVER_MS = 2 ** 31 - 1
 
 export class Workers {
-  native!: NativeStore
+  /** A store or a fleet. */
+  native!: { news(): Job[] }
   readonly #waiting = new Map<Job, Waiting>()
   /** Keeps the event loop going while something is waited for. */
   readonly #alive: NodeJS.Timeout

@@ -7,7 +7,7 @@ import { eq, gt, sql } from 'drizzle-orm'
 import { blob, integer, sqliteTable, text } from 'drizzle-orm/sqlite-core'
 import { RelationalStore, RelationalStoreError, open } from 'dotdo/db/relational'
 import { LONG, comesTrue, folder, isV1, orders, pageStore, user, users } from './tables.mjs'
-import { run } from './process.mjs'
+import { run } from './program.mjs'
 
 const COUNT = (n) => sql.raw(`WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x+1 FROM c WHERE x<${n}) SELECT x, 'text ' || x AS t FROM c`)
 

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import { existsSync, readdirSync } from 'node:fs'
 import { test } from 'node:test'
 import { open } from 'dotdo/db/relational'
-import { run } from './process.mjs'
+import { run } from './program.mjs'
 import { LONG, comesTrue, folder, pageStore, turn, user, users } from './tables.mjs'
 
 test('a store is there again after it was closed, and after the process ended without that', async () => {

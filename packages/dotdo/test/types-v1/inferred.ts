@@ -74,6 +74,10 @@ const report: CompatibilityReport = await new SchemaEvolution(db, { mode: 'FULL_
 await new SchemaEvolution(store).checkCompatibility({ type: 'ADD_COLUMN', table: 'users', column: { name: 'n', type: 'TEXT', nullable: true } })
 await store.migrate({ version: 2, up: async (m) => m.run(sql`SELECT 1`), down: async (m) => m.select().from(users) })
 await migrate(store, { migrationsFolder: '.', allowDestructive: true })
+const past = await store.asOf(7)
+same<typeof past, typeof store>(true)
+await store.view('daily', past.select({ day: users.createdAt }).from(users), { partitionBy: 'day' })
+await past.close()
 const message = (e: unknown) => (e instanceof RelationalStoreError ? [e.code, e.kind, e.table, e.column, e.constraint, e.sql, e.hint] : [])
 await db.query<{ n: number }>('SELECT 1 AS n', [1], { signal: AbortSignal.timeout(5) })
 

@@ -2,8 +2,8 @@
 
 import { eq, sql } from 'drizzle-orm'
 import { integer, sqliteTable, text } from 'drizzle-orm/sqlite-core'
-import { Database, RelationalStore, RelationalStoreError, SchemaEvolution, open } from 'dotdo/db/relational'
-import type { Commit, CompatibilityReport, RunResult, UnifiedEvent } from 'dotdo/db/relational'
+import { Database, Fleet, RelationalStore, RelationalStoreError, SchemaEvolution, open, openFleet } from 'dotdo/db/relational'
+import type { ArchiveReport, Commit, CompatibilityReport, RunResult, UnifiedEvent, ViewReport } from 'dotdo/db/relational'
 import { migrate } from 'dotdo/db/relational/migrate'
 
 type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false
@@ -73,6 +73,26 @@ const report: CompatibilityReport = await new SchemaEvolution(db, { mode: 'FULL_
 await new SchemaEvolution(store).checkCompatibility({ type: 'ADD_COLUMN', table: 'users', column: { name: 'n', type: 'TEXT', nullable: true } })
 await store.migrate({ version: 2, up: async (m) => m.run(sql`SELECT 1`), down: async (m) => m.select().from(users) })
 await migrate(store, { migrationsFolder: '.', allowDestructive: true })
+
+const past = await store.asOf(new Date())
+same<typeof past, typeof store>(true)
+const oldOrders = await past.select().from(orders)
+same<typeof oldOrders, Order[]>(true)
+const archived: ArchiveReport = await store.archive()
+const committed: number = (await store.status()).lsn.committed
+const restoredAt: Date = (await store.restore({ at: 7, to: './before' })).timestamp
+const view: ViewReport = await store.view('daily', store.select({ day: users.createdAt }).from(users), { partitionBy: 'day' })
+await store.view('daily', sql`SELECT 1`, { partitionBy: 'day' })
+await store.evict(orders, eq(orders.isPaid, true))
+const fleet: Fleet = openFleet('./data', { durability: 'full', archive: true })
+same<ReturnType<typeof fleet.open>, Database>(true)
+const counted = await fleet.query<{ _ns: string; n: number }>('SELECT _ns, count(*) AS n FROM users GROUP BY 1')
+same<typeof counted, { _ns: string; n: number }[]>(true)
+const anything = await fleet.query('SELECT 1')
+same<typeof anything, Record<string, unknown>[]>(true)
+const behind: string[] = (await fleet.archive()).busy
+await Promise.all([past.close(), fleet.close()])
+const tiers = [archived, committed, restoredAt, view, behind]
 const message = (e: unknown) => (e instanceof RelationalStoreError ? [e.code, e.kind, e.table, e.column, e.constraint, e.sql, e.hint] : [])
 await db.query<{ n: number }>('SELECT 1 AS n', [1], { signal: AbortSignal.timeout(5) })
 
@@ -102,7 +122,15 @@ new SchemaEvolution(db, { mode: 'SIDEWAYS' })
 store.migrate({ version: 2 })
 // @ts-expect-error Not a change.
 new SchemaEvolution(db).checkCompatibility(5)
+// @ts-expect-error A moment is a position or a Date.
+store.asOf('yesterday')
+// @ts-expect-error A view says by which column it is partitioned.
+store.view('daily', sql`SELECT 1`, {})
+// @ts-expect-error A restore says where to.
+store.restore({ at: 7 })
+// @ts-expect-error A fleet's stores are named when they are opened.
+openFleet('./data', { ns: 'acme' })
 // @ts-expect-error A transaction's rows have types too.
 await store.transaction(async (tx) => tx.insert(users).values({ id: 1 }))
 
-export { message, report, stop }
+export { message, report, stop, tiers }

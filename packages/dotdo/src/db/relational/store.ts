@@ -13,6 +13,7 @@ import { rowsOf } from '../../engine/rows.js'
 import type { IterateOptions } from '../../engine/rows.js'
 import { tableOf } from '../../engine/shape.js'
 import type { TableShape } from '../../engine/shape.js'
+import type { ArchiveReport, EvictReport, RestoreReport, StoreStatus, ViewReport } from '../../engine/reports.js'
 import type { Dialect } from '../../drizzle/ddl.js'
 import { isV1 } from '../../drizzle/generation.js'
 import type { DrizzleConfig, Generation } from '../../drizzle/generation.js'
@@ -23,6 +24,8 @@ import { v1 } from '../../drizzle/v1.js'
 import { checkVersion, isSupported } from '../../drizzle/version.js'
 import { appliedMigrations, runMigration } from './migration.js'
 import type { AppliedMigration } from './migration.js'
+import * as tiers from './tiers.js'
+import type { At, RestoreOptions, ViewOptions } from './tiers.js'
 
 // A Drizzle that is not supported may lack what its classes extend: the constructor says so before anything is made.
 const generation = (!isSupported() ? { Base: Object } : isV1 ? v1() : v0()) as Generation
@@ -79,6 +82,7 @@ class Store<TSchema extends Record<string, unknown>, TRelations> extends Base {
   readonly schema: TSchema
   /** The database below. */
   readonly $client: Database
+  readonly #config: DrizzleConfig
   readonly #migrations = new Map<number, InlineMigration>()
 
   /**
@@ -99,8 +103,9 @@ class Store<TSchema extends Record<string, unknown>, TRelations> extends Base {
     super(...connected)
     this.schema = schema
     this.$client = db
-    const { dialect } = this as unknown as { dialect: Dialect }
-    ensureTables(db, statements(schema, dialect))
+    this.#config = config
+    // A store of the past has the tables that it had then.
+    if (!db.isReadOnly) ensureTables(db, statements(schema, this.#dialect))
     const cache = config.cache as { onMutate: (params: unknown) => unknown } | undefined
     const { $cache } = this as unknown as { $cache: { invalidate: (params: unknown) => unknown } | undefined }
     if (cache !== undefined && $cache !== undefined) $cache.invalidate = (params) => cache.onMutate(params)
@@ -116,8 +121,7 @@ class Store<TSchema extends Record<string, unknown>, TRelations> extends Base {
 
   /** Runs any statement and gives its rows as objects. */
   async execute<T = Record<string, unknown>>(query: string | SQLWrapper): Promise<T[]> {
-    const { dialect } = this as unknown as { dialect: Dialect }
-    const { sql: text, params } = dialect.sqlToQuery(typeof query === 'string' ? sql.raw(query) : query.getSQL())
+    const { sql: text, params } = this.#dialect.sqlToQuery(typeof query === 'string' ? sql.raw(query) : query.getSQL())
     return (await this.$client.execute(text, params, OBJECTS)).rows as T[]
   }
 
@@ -254,6 +258,56 @@ class Store<TSchema extends Record<string, unknown>, TRelations> extends Base {
   /** The migrations that are in force, in the order in which they were applied. */
   async getMigrationHistory(): Promise<AppliedMigration[]> {
     return appliedMigrations(this.$client)
+  }
+
+  /** Brings the store's history up to its last commit: what `asOf`, `restore` and `fleet.query` read. */
+  archive(): Promise<ArchiveReport> {
+    return tiers.archive(this.$client)
+  }
+
+  /** What the store is now: rows, sizes, and how far it is shipped and archived. */
+  status(): Promise<StoreStatus> {
+    return tiers.status(this.$client)
+  }
+
+  /**
+   * The store as it was after the commit at a position, or at a time: to be read by the same tables, and closed, which takes the copy away that it is. What
+   * was not archived is archived first.
+   */
+  async asOf(at: At): Promise<RelationalStore<TSchema, TRelations>> {
+    const past = await tiers.pastOf(this.$client, at)
+    return new Store<TSchema, TRelations>(past, this.schema, this.#config) as unknown as RelationalStore<TSchema, TRelations>
+  }
+
+  /** Makes of an empty folder an installation with this store as it was. What was not archived is archived first. */
+  restore(options: RestoreOptions): Promise<RestoreReport> {
+    return tiers.restore(this.$client, options)
+  }
+
+  /**
+   * Keeps what a query gives in every store of the folder as a view, which `fleet.query` reads by its name; or brings it up to what they are now. Its
+   * columns are those of the query, the date `dt`, and the store in `_ns`.
+   */
+  view(name: string, query: SQLWrapper | string, options: ViewOptions): Promise<ViewReport> {
+    return tiers.view(this.$client, this.#dialect, name, query, options)
+  }
+
+  /** Moves the rows of a table for which a condition is true out of the hot file. No statement answers otherwise for it. */
+  evict(table: string | Table, where: SQL | string): Promise<EvictReport> {
+    return tiers.evict(this.$client, this.#dialect, table, where)
+  }
+
+  /** Closes the database below. */
+  close(): Promise<void> {
+    return this.$client.close()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
+  get #dialect(): Dialect {
+    return (this as unknown as { dialect: Dialect }).dialect
   }
 
   #on(executor: Executor): MigrationDatabase {
