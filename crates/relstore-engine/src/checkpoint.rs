@@ -52,6 +52,8 @@ struct State {
     is_asked: bool,
     is_running: bool,
     has_ended: bool,
+    /// Its last run came to nothing, so that the next checkpoint is the committing thread's.
+    has_failed: bool,
     /// The writer waits for the thread, and commits nothing meanwhile.
     is_writer_waiting: bool,
     /// How many frames the WAL had when readers were waited for in vain.
@@ -117,6 +119,9 @@ impl Checkpoints {
     /// Asks the thread; says whether it will come to it.
     fn ask(self: &Arc<Self>) -> bool {
         let mut state = self.lock();
+        if std::mem::take(&mut state.has_failed) {
+            return false;
+        }
         if !state.is_asked && !state.is_running {
             let thread = thread().filter(|_| state.store.is_some() && !state.has_ended);
             state.is_asked = thread.is_some_and(|thread| thread.send(Arc::clone(self)).is_ok());
@@ -166,22 +171,19 @@ impl Checkpoints {
         };
         let Some((path, writer)) = store else { return };
         let running = Running { checkpoints: self, writer: Some(writer) };
-        let opened = open(&path);
-        if let Ok(connection) = &opened {
-            // A failure is noted.
-            let _ = self.take_in(connection, &running);
-        }
-        self.note(opened);
+        let taken_in = open(&path).and_then(|connection| self.take_in(&connection, &running));
+        self.lock().has_failed = taken_in.is_err();
+        self.note(taken_in);
     }
 
-    fn take_in(&self, connection: &Connection, running: &Running<'_>) -> Option<()> {
+    fn take_in(&self, connection: &Connection, running: &Running<'_>) -> rusqlite::Result<()> {
         const PASSIVE: &str = "PRAGMA wal_checkpoint(PASSIVE)";
         let first = self.pass(connection, PASSIVE)?;
         let second = if first.taken < first.frames { self.pass(connection, PASSIVE)? } else { first };
         let is_begun_anew_next = second.taken == second.frames && second.frames < 2 * i64::from(FRAMES_MAX);
         if is_begun_anew_next {
             self.lock().held_up_at = None;
-            return Some(());
+            return Ok(());
         }
         let (held_up_at, is_writer_waiting) = {
             let state = self.lock();
@@ -191,29 +193,20 @@ impl Checkpoints {
         let held = running.writer.as_ref().filter(|_| !is_writer_waiting).and_then(|writer| writer.lock_within(WRITER_WAIT));
         if held.is_none() && !self.lock().is_writer_waiting {
             // A long transaction: the next commit asks again.
-            return None;
+            return Ok(());
         }
-        connection.busy_timeout(wait).ok()?;
+        connection.busy_timeout(wait)?;
         let last = self.pass(connection, "PRAGMA wal_checkpoint(RESTART)")?;
         // While it grows behind the same reader, the next wait is when it has doubled.
         let at = if wait.is_zero() { held_up_at } else { Some(last.frames) };
         self.lock().held_up_at = at.filter(|_| last.is_busy);
-        Some(())
+        Ok(())
     }
 
-    /// Takes in what can be; `None` if it failed.
-    fn pass(&self, connection: &Connection, checkpoint: &str) -> Option<Passed> {
-        let passed = self.gated(|| {
-            let read = |row: &rusqlite::Row<'_>| Ok(Passed { is_busy: row.get(0)?, frames: row.get(1)?, taken: row.get(2)? });
-            connection.query_row(checkpoint, [], read)
-        });
-        match passed {
-            Ok(passed) => Some(passed),
-            failed => {
-                self.note(failed);
-                None
-            }
-        }
+    /// Takes in what can be.
+    fn pass(&self, connection: &Connection, checkpoint: &str) -> rusqlite::Result<Passed> {
+        let read = |row: &rusqlite::Row<'_>| Ok(Passed { is_busy: row.get(0)?, frames: row.get(1)?, taken: row.get(2)? });
+        self.gated(|| connection.query_row(checkpoint, [], read))
     }
 
     /// The store is being closed, or its disk has failed: the thread is done with it when this returns, and does not come back.
