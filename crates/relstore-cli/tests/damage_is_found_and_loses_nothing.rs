@@ -12,7 +12,7 @@ fn a_damaged_segment_is_named_and_refused() {
     let it = Installation::with_acme();
     // Shipped, but not archived: history has no place to go to.
     let lake = it.dir().join("bucket/lake");
-    let _ = std::fs::remove_dir_all(&lake);
+    std::fs::create_dir_all(it.dir().join("bucket")).expect("a folder can be made");
     std::fs::write(&lake, "in the way").expect("a file can be written");
     it.query("SELECT 1").refused("Unavailable", &["lake"]);
     std::fs::remove_file(&lake).expect("a file can be removed");
@@ -52,6 +52,7 @@ fn with_mounts(it: &Installation, mounts: &str, verb: &str, arguments: &[&str]) 
 fn a_bucket_that_is_read_only() {
     let it = Installation::with_acme();
     let bucket = it.dir().join("bucket");
+    std::fs::create_dir_all(&bucket).expect("a folder can be made");
     let bucket = bucket.to_str().expect("UTF-8");
     let mounts = format!("mount --bind {bucket} {bucket} && mount -o remount,ro,bind {bucket}");
     let Some(ran) = with_mounts(&it, &mounts, "query", &["SELECT count(*) FROM users"]) else { return };
