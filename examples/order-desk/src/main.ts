@@ -1,6 +1,6 @@
 // An order desk for two tenants. Run it again: it goes on with what the last run left.
 
-import { RelationalStoreError } from 'dotdo/db/relational'
+import { RelationalStoreError, openFleet } from 'dotdo/db/relational'
 import { sql } from 'drizzle-orm'
 
 import { OrderDesk, OutOfStock } from './desk.js'
@@ -55,6 +55,9 @@ await north.register('bob', 'Bob', 'bob@example.com')
 // Another tenant has customers of its own.
 await south.register('cleo', 'Cleo', 'cleo@example.com')
 
+/** Where the tenant's log is before this run's orders. */
+const began = north.db.lsn
+
 // The first is placed while nobody counts: the loop finds it when it begins.
 const placed = [await order(north, 'ada', { mug: 2, tea: 1 }, 'a present')]
 const counted = new Set<string>()
@@ -84,6 +87,20 @@ for (const { customer, total, note, lines } of await north.ordersOf('ada')) {
 }
 for (const { day, orders: count, revenue } of await north.store.select().from(revenueByDay)) say(north, `revenue of ${day}: ${money(revenue)} from ${count} orders`)
 
+// The store as it was, by the same tables; its history is archived first.
+const before = await north.store.asOf(began)
+say(north, `${await before.$count(orders)} orders before this run`)
+await before.close()
+
+// All tenants at once, from the history of each.
+const fleet = openFleet(dir)
+await fleet.archive()
+const perTenant = await fleet.query<{ tenant: string; orders: number; revenue: number }>(
+  'SELECT _ns AS tenant, count(*) AS orders, sum(total) AS revenue FROM orders GROUP BY _ns ORDER BY _ns',
+)
+for (const { tenant, orders: count, revenue } of perTenant) console.log(`all tenants: ${tenant} has ${count} orders for ${money(revenue)}`)
+
+await fleet.close()
 await north.close()
 await south.close()
 await counting

@@ -42,12 +42,14 @@ test('the order desk', () => {
   // What was refused has left no trace: neither in the stock nor in the feed.
   has(first, 'north: 21 × Green tea, 100 g sold, 4 left', 'north: 2 × Mug sold, 38 left', 'north: 1 × Copper kettle sold, 5 left', 'south: 3 × Mug sold, 37 left')
   has(first, /^north: revenue of \d{4}-\d\d-\d\d: 359\.20 from 3 orders$/)
+  has(first, 'north: 0 orders before this run', 'all tenants: north has 3 orders for 359.20', 'all tenants: south has 1 orders for 28.50')
   const heard = (said, tenant, what) => said.filter((line) => line.startsWith(`${tenant}: event`) && line.includes(what)).length
   assert.deepEqual([heard(first, 'north', 'cdc.insert orders'), heard(first, 'south', 'cdc.insert orders'), heard(first, 'north', 'cdc.update products')], [3, 1, 4])
 
   const second = lines()
   has(second, ...outcomes, 'north: Ada is known from an earlier run')
   has(second, 'north: 6 orders, 718.40 in all', 'south: 2 orders, 57.00 in all', 'north: 42 × Green tea, 100 g sold, 4 left')
+  has(second, 'north: 3 orders before this run', 'all tenants: north has 6 orders for 718.40', 'all tenants: south has 2 orders for 57.00')
   // Over midnight it is two days.
   const days = [...second.join('\n').matchAll(/revenue of .*: ([\d.]+) from (\d) orders/g)]
   const sum = (at) => days.reduce((all, day) => all + Number(day[at]), 0)
