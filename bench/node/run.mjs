@@ -1,7 +1,7 @@
 // The package beside drizzle-orm on better-sqlite3, of the same Drizzle: each peer in a process of its own, in turns, capture on in ours.
 //
-//   cd packages/dotdo && ./test.sh 0.45        # builds the addon and the package
-//   cd bench/node && npm install && node run.mjs [rounds]
+//   (cd packages/dotdo && npm ci && npm run build:addon && npm run build && npm run pack:all)
+//   cd bench/node && npm install --no-save --no-package-lock ../../packages/dotdo/npm/*.tgz && node run.mjs [rounds]
 //
 // Prints a line a measurement: the median of the rounds of each, and how many times as fast ours is. WAL and synchronous=NORMAL in both, unless
 // said otherwise; every file on the disk that the temporary folder is on.
