@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use common::{assert_log_is_true, open, script, store};
 use relstore_engine::{Database, Durability, Settings, SteadyReader};
 use relstore_model::Value;
+use relstore_testkit::disk::{Call, Disk, Failure, Fault, Part};
 use relstore_testkit::{ManualClock, Rng, seeds};
 
 /// A frame of the WAL.
@@ -132,5 +133,25 @@ fn a_thread_that_must_not_wait_for_it_is_told_so() {
     db.catch_up().unwrap();
     assert_eq!(count(), Some(1));
     assert!(db.try_begin().unwrap().is_some());
+    assert_log_is_true(&db);
+}
+
+#[test]
+fn where_the_thread_cannot_open_the_file_the_writer_does_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk = Disk::attach(dir.path());
+    let db = open(&dir);
+    script(&db, &["CREATE TABLE t(id INTEGER PRIMARY KEY, text TEXT)"]);
+    // As where the process has no file left to open: what is open goes on.
+    disk.fail(Fault { call: Call::Open, part: Part::Any, nth: 1, failure: Failure::CannotOpen, lasts: true });
+    let text = "x".repeat(3000);
+    let mut largest = 0;
+    for _ in 0..6000 {
+        insert(&db, &text);
+        largest = largest.max(wal_bytes(dir.path()));
+    }
+    assert!(disk.heal() > 0, "the thread tried");
+    // Every second time it is the writer that takes it in, and nobody reads.
+    assert!(largest / FRAME_BYTES < FRAMES_MAX, "{} frames", largest / FRAME_BYTES);
     assert_log_is_true(&db);
 }

@@ -16,7 +16,7 @@ use crate::cells::parameters;
 use crate::failure::{shielded, shielded_in};
 use crate::jobs::{Done, Lane};
 use crate::numbered::Numbered;
-use crate::store::{Shared, Store, lock};
+use crate::store::{Open, Shared, Store, lock};
 use crate::transaction;
 
 /// What a statement is. Nothing of SQLite's is in it, so JavaScript may drop it whenever it likes.
@@ -40,6 +40,16 @@ thread_local! {
 pub(crate) fn held(number: u32) -> Result<Arc<Held>> {
     let found = STATEMENTS.with_borrow(|statements| statements.get(number).map(Arc::clone));
     found.ok_or_else(|| Error::internal("a statement that is not there"))
+}
+
+/// The same with its open store.
+///
+/// # Errors
+/// As [`held`]; `Closed` if the store is not open any more.
+fn held_open(number: u32) -> Result<(Arc<Held>, Arc<Open>)> {
+    let statement = held(number)?;
+    let open = statement.shared.open()?;
+    Ok((statement, open))
 }
 
 /// A statement of one store, as long as JavaScript has this.
@@ -66,11 +76,7 @@ pub fn read<'env>(
     count: u32,
     with_columns: bool,
 ) -> napi::Result<Option<JsString<'env>>> {
-    let (statement, open) = shielded(|| {
-        let statement = held(number)?;
-        let open = statement.shared.open()?;
-        Ok((statement, open))
-    })?;
+    let (statement, open) = shielded(|| held_open(number))?;
     let mut gathered = lock(&statement.shared.rest);
     gathered.clear();
     let attempted = shielded_in(&open.database, || {
@@ -99,11 +105,7 @@ pub fn write<'env>(
     count: u32,
     with_columns: bool,
 ) -> napi::Result<Option<JsString<'env>>> {
-    let (statement, open) = shielded(|| {
-        let statement = held(number)?;
-        let open = statement.shared.open()?;
-        Ok((statement, open))
-    })?;
+    let (statement, open) = shielded(|| held_open(number))?;
     let mut gathered = lock(&statement.shared.rest);
     gathered.clear();
     // It is not of the last commit any more: a program that writes and never comes back to its event loop must not keep it.

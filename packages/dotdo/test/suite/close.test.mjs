@@ -77,15 +77,17 @@ test('what a handler has begun and not waited for may close it too, after all wa
 })
 
 test('a handler that unsubscribes hears of no other event of the commit', async (t) => {
-  const { store } = pageStore(t)
-  const heard = []
+  const { db, store } = pageStore(t)
+  const [heard, others] = [[], []]
   const stop = store.onCDCEvent((event) => {
     heard.push(event.key)
     stop()
   })
+  store.onCDCEvent((event) => void others.push(event.key))
   await store.insert(users).values([user('a'), user('b')])
-  await new Promise((resolve) => setTimeout(resolve, 20))
-  assert.deepEqual(heard, ['a'])
+  // By then all was told that is told.
+  await db.close()
+  assert.deepEqual([heard, others], [['a'], ['a', 'b']])
 })
 
 for (const name of [undefined, 'mirror']) {
